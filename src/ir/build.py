@@ -1,0 +1,78 @@
+"""Building programs one equation at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ir.loc import UNKNOWN, Loc
+from ir.op import Op
+from ir.program import Equation, Program, Value
+from ir.types import ArrayType
+
+
+class Builder:
+    """``b(Mul(), x, y)`` appends an equation and returns its result, or a tuple of several."""
+
+    def __init__(self) -> None:
+        self.params: list[Value] = []
+        self.equations: list[Equation] = []
+        self.loc = UNKNOWN
+
+    def param(self, type: ArrayType) -> Value:
+        self.params.append(Value(type))
+        return self.params[-1]
+
+    def __call__(self, op: Op, *operands: Value, bodies: tuple[Program, ...] = ()) -> Any:
+        types = op.infer(*[x.type for x in operands], **({"bodies": bodies} if bodies else {}))
+        if isinstance(types, tuple):
+            results = tuple([Value(t) for t in types])
+            self.equations.append(Equation(op, operands, results, bodies, self.loc))
+            return results
+        result = Value(types)
+        self.equations.append(Equation(op, operands, (result,), bodies, self.loc))
+        return result
+
+    def append(self, eq: Equation) -> None:
+        """Take over an equation whose operands are already this builder's."""
+        self.equations.append(eq)
+
+    def again(self, eq: Equation, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        """The same equation on other operands: inferred anew only where a type differs."""
+        if operands == eq.operands:
+            self.equations.append(eq)
+            return eq.results
+        if all([x.type == y.type for x, y in zip(operands, eq.operands, strict=True)]):
+            results = tuple([Value(v.type) for v in eq.results])
+            self.equations.append(Equation(eq.op, operands, results, eq.bodies, eq.loc))
+            return results
+        with self.at(eq.loc):
+            made = self(eq.op, *operands, bodies=eq.bodies)
+        return made if isinstance(made, tuple) else (made,)
+
+    @contextmanager
+    def at(self, loc: Loc) -> Iterator[None]:
+        """Equations built inside carry ``loc``."""
+        outer, self.loc = self.loc, loc
+        try:
+            yield
+        finally:
+            self.loc = outer
+
+    def inline(self, program: Program, args: Sequence[Value]) -> tuple[Value, ...]:
+        """Append the program's equations, its parameters replaced by ``args``."""
+        env: dict[Value, Value] = dict(zip(program.params, args, strict=True))
+        for eq in program.equations:
+            results = tuple([Value(v.type) for v in eq.results])
+            operands = tuple([env[v] for v in eq.operands])
+            self.equations.append(Equation(eq.op, operands, results, eq.bodies, eq.loc))
+            env.update(zip(eq.results, results, strict=True))
+        return tuple(env[v] for v in program.results)
+
+    def finish(self, *results: Value, name: str = "program") -> Program:
+        return Program(tuple(self.params), tuple(self.equations), results, name)
+
+
+def substitute(values: Sequence[Value], env: dict[Value, Value]) -> tuple[Value, ...]:
+    return tuple([env.get(v, v) for v in values])

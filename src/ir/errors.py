@@ -1,0 +1,40 @@
+"""What can be wrong with a program or with the values it is run on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ir.loc import Loc
+    from ir.op import Op
+
+
+class TypeRuleError(TypeError):
+    """An op was applied to operands that its type rule does not accept."""
+
+
+class VerifyError(AssertionError):
+    """A pass produced a program that breaks an IR invariant."""
+
+
+class RuleError(TypeError):
+    """A transform met an op that lacks the rule it needs; the message names the user's line."""
+
+
+class CheckError(RuntimeError):
+    """A ``check`` of the program failed on the values it was run on."""
+
+
+def require(condition: bool, op: Op, complaint: str, **facts: Any) -> None:
+    """Raise a TypeRuleError that shows the facts unless the condition holds."""
+    if not condition:
+        shown = ", ".join(f"{name}={value}" for name, value in facts.items())
+        raise TypeRuleError(f"{op.mnemonic}: {complaint} ({shown})")
+
+
+def missing_rule(op: Op, rule: str, loc: Loc) -> RuleError:
+    """The error for an op without a rule: it names the line, the op, the reason and a way out."""
+    return RuleError(
+        f"{loc.excerpt()}\n{op.mnemonic} has no {rule} rule: {op.why_not(rule)}.\n"
+        "Wrap the value in stop_gradient if no derivative is wanted there."
+    )

@@ -1,0 +1,145 @@
+"""What a primitive is: the datasheet that every op in ``ir.ops`` fills in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from ir.program import Value
+from ir.types import ArrayType
+
+Array = np.ndarray[Any, Any]
+EVERY = range(sys.maxsize)
+"""``linear_in`` of an op that is linear in each of its operands, however many."""
+
+Tangent = Value | None
+OpT = TypeVar("OpT", bound="type[Op]")
+
+REGISTRY: dict[str, type[Op]] = {}
+
+
+class Interned(type):
+    """Makes equal ops one object, so that equality of ops is identity.
+
+    The key holds floats by their bits and types by identity: 0.0, -0.0, nan, 1, 1.0 and True
+    stay apart.
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        interned: WeakValueDictionary[Any, Any] = cls.__dict__["interned"]
+        if not (args or kwargs):
+            try:
+                return cls.__dict__["plain"]
+            except KeyError:
+                pass
+        made = super().__call__(*args, **kwargs)
+        made.canonicalise()
+        key = tuple(exact(getattr(made, f.name)) for f in fields(made))
+        if not (args or kwargs):
+            cls.plain = interned.setdefault(key, made)  # type: ignore[attr-defined]
+        return interned.setdefault(key, made)
+
+
+def exact(x: Any) -> Any:
+    """A hashable key that is equal only for the same value of the same type."""
+    if isinstance(x, tuple):
+        return tuple(map(exact, x))
+    if isinstance(x, float):
+        return x.hex() if x == x else "nan"
+    return type(x), x
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def primitive(mnemonic: str) -> Callable[[OpT], OpT]:
+    """Make the class an interned record of its parameters and register its name."""
+
+    def declare(cls: OpT) -> OpT:
+        cls.mnemonic = mnemonic
+        cls.interned = WeakValueDictionary()
+        REGISTRY[mnemonic] = cls
+        return dataclass(eq=False)(cls)  # type: ignore[return-value]
+
+    return declare
+
+
+class Op(metaclass=Interned):
+    """A primitive together with its static parameters. Each slot is one rule or one fact."""
+
+    mnemonic: ClassVar[str]
+    interned: ClassVar[WeakValueDictionary[Any, Any]]
+
+    pure: ClassVar[bool] = True
+    """False for an effect (guard, check): kept by dce, ordered by its place in the list."""
+
+    commutative: ClassVar[bool] = False
+    """Whether the two operands may change places; read by ``passes.cse``."""
+
+    differentiable: ClassVar[bool] = True
+    """False where the derivative is zero almost everywhere: such a result has no tangent."""
+
+    linear_in: ClassVar[Sequence[int]] = ()
+    """Operand positions that the op is linear in, one at a time or together."""
+
+    cost: ClassVar[int] = 1
+    """Weight of one element's arithmetic: 1 for add, 8 for a division, 20 for a call, 0 to move."""
+
+    movement: ClassVar[bool] = False
+    """Whether the op only moves elements: ``element`` is then an index map."""
+
+    infer: ClassVar[Callable[..., Any]]
+    """Operand types to result type(s); raises TypeRuleError. Read by the builder, the verifier."""
+
+    reference: ClassVar[Callable[..., Any]]
+    """What the op means, in NumPy. Read by ``ir.evaluate``, ``passes.fold`` and the tests."""
+
+    element: ClassVar[Callable[..., Any]]
+    """One element of the result, pulled, in the element language. Read by ``codegen``."""
+
+    scan: ClassVar[Callable[..., Any]]
+    """The running value along ``axis``, from the one before. Read by ``codegen``."""
+
+    scatter: ClassVar[Callable[..., Any]]
+    """Where an element of the updates goes in operand 0. Read by ``codegen``."""
+
+    update: ClassVar[Callable[..., Any]]
+    """A region of operand 0 that changes, element by element. Read by ``codegen``."""
+
+    jvp: ClassVar[Callable[..., Any]]
+    """The result's tangent from the operands' tangents; None is zero. Read by ``passes.jvp``."""
+
+    transpose: ClassVar[Callable[..., tuple[Tangent, ...]]]
+    """Operand cotangents from the result's, for linear ops. Read by ``passes.transpose``."""
+
+    accumulate: ClassVar[Callable[..., Value]]
+    """The cotangent of operand 0 with the result's added in place. Read by ``passes.transpose``."""
+
+    vmap: ClassVar[Callable[..., Any]]
+    """The op with a leading batch axis on the mapped operands. Read by ``passes.vmap``."""
+
+    def canonicalise(self) -> None:
+        """Bring the fields to their one canonical form; called once, by the constructor."""
+
+    def why_not(self, rule: str) -> str:
+        """Why the op lacks a rule, in the words of its slots."""
+        if rule == "transpose" and not self.linear_in:
+            return "it is not linear in any operand"
+        return "it is not differentiable" if not self.differentiable else "the rule is not written"
+
+    def __str__(self) -> str:
+        shown = [f for f in fields(self) if exact(f.default) != exact(getattr(self, f.name))]
+        params = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in shown)
+        return f"{self.mnemonic}[{params}]" if params else self.mnemonic
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def result_types(op: Op, *operands: ArrayType, bodies: tuple[Any, ...] = ()) -> tuple[ArrayType, ...]:
+    """The types that the op's rule gives, always as a tuple."""
+    types = op.infer(*operands, bodies=bodies) if bodies else op.infer(*operands)
+    return types if isinstance(types, tuple) else (types,)

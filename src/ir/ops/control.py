@@ -1,0 +1,88 @@
+"""Equations that hold programs, and effects on how a program runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+from ir import ops
+from ir.build import Builder
+from ir.errors import CheckError, require
+from ir.op import Array, Op, primitive
+from ir.program import Program, Value
+from ir.types import ArrayType
+
+
+@primitive("call")
+class Call(Op):
+    """Run the body on the operands: the simplest equation with a body.
+
+    Derivatives and batching are those of the body, which ``passes.inline`` puts in its place.
+    """
+
+    differentiable = False
+
+    def infer(self, *xs: ArrayType, bodies: tuple[Program, ...]) -> tuple[ArrayType, ...]:
+        require(len(bodies) == 1, self, "needs one body", bodies=len(bodies))
+        require(bodies[0].types == xs, self, "operands do not fit the body's parameters")
+        return tuple([v.type for v in bodies[0].results])
+
+    def why_not(self, rule: str) -> str:
+        return "passes.inline replaces it before derivatives are taken"
+
+
+class Effect(Op):
+    """Reads one bool, gives no result, and is kept in its place."""
+
+    pure = False
+    differentiable = False
+
+    def infer(self, x: ArrayType) -> tuple[ArrayType, ...]:
+        require(x == ArrayType("bool", ()), self, "needs one bool", operand=x)
+        return ()
+
+
+@primitive("guard")
+class Guard(Effect):
+    """The program holds only where the operand is ``expected``: another variant serves the rest."""
+
+    expected: bool = True
+
+    def reference(self, x: Array) -> tuple[()]:
+        if bool(x) is not self.expected:
+            raise CheckError("the values take another path than the one that was traced")
+        return ()
+
+    def why_not(self, rule: str) -> str:
+        return "one path cannot be chosen for a whole batch"
+
+
+@primitive("check")
+class Check(Effect):
+    """Raise the named error with its message unless the operand holds."""
+
+    message: str
+    error: str = "IndexError"
+
+    def reference(self, x: Array) -> tuple[()]:
+        if not bool(x):
+            raise ERRORS[self.error](self.message)
+        return ()
+
+    def vmap(
+        self, b: Builder, size: int, xs: Sequence[Value], mapped: Sequence[bool]
+    ) -> tuple[Any, ...]:
+        """The check fails when it fails for any of the batch."""
+        whole = b(ops.ReduceMin((0,)), xs[0]) if size else b(ops.Constant(True, "bool"))
+        b(self, whole)
+        return ()
+
+
+ERRORS: dict[str, type[Exception]] = {
+    "IndexError": IndexError,
+    "ValueError": ValueError,
+    "FloatingPointError": FloatingPointError,
+}
+"""The exceptions that a check may raise; text that is parsed can name no others."""
+

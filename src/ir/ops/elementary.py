@@ -1,0 +1,194 @@
+"""Exponentials, logarithms, roots and the error function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log, pi, sqrt
+
+import numpy as np
+
+from ir import ops
+from ir.build import Builder
+from ir.op import Array, Tangent, primitive
+from ir.ops.families import Elementwise, Unary, full, zeros
+from ir.program import Value
+
+
+def special(name: str, x: Array) -> Array:
+    """A function of scipy.special, which is slow to import."""
+    import scipy.special  # noqa: PLC0415
+
+    found: Array = getattr(scipy.special, name)(x)
+    return found
+
+
+def reciprocal(b: Builder, x: Value, scale: float = 1.0) -> Value:
+    """``scale / x``"""
+    made: Value = b(ops.Div(), full(b, scale, x.type), x)
+    return made
+
+
+def gaussian(b: Builder, x: Value, scale: float) -> Value:
+    """``scale * exp(-x**2)``"""
+    bell = b(ops.Exp(), b(ops.Neg(), b(ops.Mul(), x, x)))
+    made: Value = b(ops.Mul(), full(b, scale, x.type), bell)
+    return made
+
+
+@primitive("exp")
+class Exp(Unary):
+    """e raised to each element."""
+
+    cost = 20
+    numpy = np.exp
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return y
+
+@primitive("exp2")
+class Exp2(Unary):
+    """2 raised to each element."""
+
+    cost = 20
+    numpy = np.exp2
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return b(ops.Mul(), y, full(b, log(2.0), y.type))  # type: ignore[no-any-return]
+
+@primitive("expm1")
+class Expm1(Unary):
+    """``exp(x) - 1``, exact near 0."""
+
+    cost = 20
+    numpy = np.expm1
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return b(ops.Add(), y, full(b, 1, y.type))  # type: ignore[no-any-return]
+
+@primitive("log")
+class Log(Unary):
+    """The natural logarithm."""
+
+    cost = 20
+    numpy = np.log
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return reciprocal(b, x)
+
+@primitive("log2")
+class Log2(Unary):
+    """The logarithm to base 2."""
+
+    cost = 20
+    numpy = np.log2
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return reciprocal(b, x, 1 / log(2.0))
+
+@primitive("log10")
+class Log10(Unary):
+    """The logarithm to base 10."""
+
+    cost = 20
+    numpy = np.log10
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return reciprocal(b, x, 1 / log(10.0))
+
+@primitive("log1p")
+class Log1p(Unary):
+    """``log(1 + x)``, exact near 0."""
+
+    cost = 20
+    numpy = np.log1p
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return reciprocal(b, b(ops.Add(), x, full(b, 1, x.type)))
+
+@primitive("sqrt")
+class Sqrt(Unary):
+    """The square root; its derivative at 0 is inf."""
+
+    cost = 8
+    numpy = np.sqrt
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return reciprocal(b, y, 0.5)
+
+@primitive("cbrt")
+class Cbrt(Unary):
+    """The cube root, negative for negative x."""
+
+    cost = 20
+    numpy = np.cbrt
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return reciprocal(b, b(ops.Mul(), y, y), 1 / 3)
+
+@primitive("logistic")
+class Logistic(Unary):
+    """``1 / (1 + exp(-x))``"""
+
+    cost = 20
+
+    def reference(self, x: Array) -> Array:  # type: ignore[override]
+        return special("expit", x)  # type: ignore[no-any-return]
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return b(ops.Mul(), y, b(ops.Sub(), full(b, 1, y.type), y))  # type: ignore[no-any-return]
+
+@primitive("erf")
+class Erf(Unary):
+    """The error function."""
+
+    cost = 20
+
+    def reference(self, x: Array) -> Array:  # type: ignore[override]
+        return special("erf", x)  # type: ignore[no-any-return]
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return gaussian(b, x, 2 / sqrt(pi))
+
+@primitive("erfc")
+class Erfc(Unary):
+    """``1 - erf(x)``, exact for large x."""
+
+    cost = 20
+
+    def reference(self, x: Array) -> Array:  # type: ignore[override]
+        return special("erfc", x)  # type: ignore[no-any-return]
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        return gaussian(b, x, -2 / sqrt(pi))
+
+@primitive("erfinv")
+class Erfinv(Unary):
+    """The inverse of the error function on (-1, 1)."""
+
+    cost = 20
+
+    def reference(self, x: Array) -> Array:  # type: ignore[override]
+        return special("erfinv", x)
+
+    def slope(self, b: Builder, y: Value, x: Value) -> Value:
+        rise = b(ops.Exp(), b(ops.Mul(), y, y))
+        return b(ops.Mul(), full(b, sqrt(pi) / 2, x.type), rise)  # type: ignore[no-any-return]
+
+
+@primitive("hypot")
+class Hypot(Elementwise):
+    """``sqrt(x**2 + y**2)`` without overflow; its derivative at the origin is 0."""
+
+    commutative = True
+    cost = 20
+    numpy = np.hypot
+
+    def partials(
+        self, b: Builder, r: Value, x: Value, y: Value, wanted: Sequence[bool]
+    ) -> tuple[Tangent, ...]:
+        origin = b(ops.Equal(), r, zeros(b, r.type))
+        safe = b(ops.Select(), origin, full(b, 1, r.type), r)
+        return (
+            b(ops.Div(), x, safe) if wanted[0] else None,
+            b(ops.Div(), y, safe) if wanted[1] else None,
+        )

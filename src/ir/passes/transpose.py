@@ -1,0 +1,71 @@
+"""A linear program run backwards: ``(residuals, dx) -> dy`` becomes ``(residuals, ct) -> x_bar``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ir import ops
+from ir.build import Builder
+from ir.errors import RuleError, missing_rule
+from ir.graph import downstream
+from ir.op import Tangent
+from ir.ops.families import zeros
+from ir.program import Equation, Program, Value
+
+
+def transpose(linear: Program, residuals: int) -> Program:
+    """Map cotangents of the results to cotangents of the parameters after the ``residuals``.
+
+    The cotangent of a value that is read in parts (slices, gathers) grows in place, in zeros that
+    are made once, so reading n elements costs O(n) in reverse too.
+    """
+    tangents = linear.params[residuals:]
+    moved = downstream(linear, tangents)
+    b = Builder()
+    b.params = list(linear.params[:residuals])
+    cts: dict[Value, Value] = {}
+
+    def add(v: Value, ct: Value) -> None:
+        cts[v] = b(ops.Add(), cts[v], ct) if v in cts else ct
+
+    for eq in linear.equations:
+        if not moved.issuperset(eq.results):
+            b.append(eq)
+    for dy in linear.results:
+        ct = b.param(dy.type)
+        if dy in moved:
+            add(dy, ct)
+    for eq in reversed(linear.equations):
+        found = [cts.pop(v, None) for v in eq.results if v in moved]
+        if not any(found):
+            continue
+        with b.at(eq.loc.through("transpose")):
+            is_linear = [v in moved for v in eq.operands]
+            in_place = getattr(eq.op, "accumulate", None)
+            if in_place is not None:
+                x = eq.operands[0]
+                acc = cts.get(x) or zeros(b, x.type)
+                cts[x] = in_place(b, acc, found[0], eq.operands)
+                continue
+            for v, v_bar in zip(eq.operands, pulled(b, eq, found, is_linear), strict=True):
+                if v in moved and v_bar is not None:
+                    add(v, v_bar)
+    bars = [cts.get(v) or zeros(b, v.type) for v in tangents]
+    return b.finish(*bars, name=f"{linear.name}_transposed")
+
+
+def pulled(
+    b: Builder, eq: Equation, found: list[Tangent], is_linear: Sequence[bool]
+) -> Sequence[Tangent]:
+    """The cotangents of the equation's operands."""
+    rule = getattr(eq.op, "transpose", None)
+    if rule is None:
+        raise missing_rule(eq.op, "transpose", eq.loc)
+    for position, moved in enumerate(is_linear):
+        if moved and position not in eq.op.linear_in:
+            raise RuleError(
+                f"{eq.loc.excerpt()}\nthe jvp rule that made {eq.op.mnemonic} here let a tangent "
+                f"reach operand {position}, in which it is not linear: mend that rule"
+            )
+    ct = found[0] if len(found) == 1 else found
+    return rule(b, ct, eq.operands, is_linear)  # type: ignore[no-any-return]
