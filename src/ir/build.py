@@ -43,7 +43,7 @@ class Builder:
         if operands == eq.operands:
             self.equations.append(eq)
             return eq.results
-        if all([x.type == y.type for x, y in zip(operands, eq.operands, strict=True)]):
+        if all(x.type == y.type for x, y in zip(operands, eq.operands, strict=True)):
             results = tuple([Value(v.type) for v in eq.results])
             self.equations.append(Equation(eq.op, operands, results, eq.bodies, eq.loc))
             return results

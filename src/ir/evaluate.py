@@ -1,4 +1,4 @@
-"""Run a program with the NumPy reference of every equation: the oracle, and un-jitted transforms."""
+"""Run a program with every op's NumPy reference: the oracle, and un-jitted transforms."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -41,7 +41,7 @@ class Interned(type):
         made.canonicalise()
         key = tuple(exact(getattr(made, f.name)) for f in fields(made))
         if not (args or kwargs):
-            cls.plain = interned.setdefault(key, made)  # type: ignore[attr-defined]
+            cls.plain = interned.setdefault(key, made)
         return interned.setdefault(key, made)
 
 
@@ -121,6 +121,10 @@ class Op(metaclass=Interned):
     vmap: ClassVar[Callable[..., Any]]
     """The op with a leading batch axis on the mapped operands. Read by ``passes.vmap``."""
 
+    def having(self, **changed: Any) -> Self:
+        """The op with the given fields changed."""
+        return replace(self, **changed)  # type: ignore[type-var]
+
     def canonicalise(self) -> None:
         """Bring the fields to their one canonical form; called once, by the constructor."""
 
@@ -131,7 +135,8 @@ class Op(metaclass=Interned):
         return "it is not differentiable" if not self.differentiable else "the rule is not written"
 
     def __str__(self) -> str:
-        shown = [f for f in fields(self) if exact(f.default) != exact(getattr(self, f.name))]
+        mine = fields(self)  # type: ignore[arg-type]
+        shown = [f for f in mine if exact(f.default) != exact(getattr(self, f.name))]
         params = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in shown)
         return f"{self.mnemonic}[{params}]" if params else self.mnemonic
 
@@ -139,7 +144,9 @@ class Op(metaclass=Interned):
         return str(self)
 
 
-def result_types(op: Op, *operands: ArrayType, bodies: tuple[Any, ...] = ()) -> tuple[ArrayType, ...]:
+def result_types(
+    op: Op, *operands: ArrayType, bodies: tuple[Any, ...] = ()
+) -> tuple[ArrayType, ...]:
     """The types that the op's rule gives, always as a tuple."""
     types = op.infer(*operands, bodies=bodies) if bodies else op.infer(*operands)
     return types if isinstance(types, tuple) else (types,)

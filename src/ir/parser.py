@@ -34,11 +34,14 @@ class Cursor:
     def line(self) -> str:
         return self.lines[self.number] if self.number < len(self.lines) else ""
 
-    def fail(self, complaint: str, column: int | None = None) -> NoReturn:
+    def error(self, complaint: str, column: int | None = None) -> ParseError:
         at = self.column if column is None else column
-        raise ParseError(
+        return ParseError(
             f"line {self.number + 1}, column {at + 1}: {complaint}\n  {self.line}\n  {' ' * at}^"
         )
+
+    def fail(self, complaint: str, column: int | None = None) -> NoReturn:
+        raise self.error(complaint, column)
 
     def skip(self) -> None:
         """Past blanks; past the ends of lines too, where only blanks and a comment are left."""
@@ -96,7 +99,7 @@ class Cursor:
                 if not depth:
                     self.column = column + 1
                     return self.line[start:column], start
-        self.fail("this '[' is never closed", start - 1)
+        raise self.error("this '[' is never closed", start - 1)
 
 
 def parse_program(text: str) -> Program:
@@ -253,4 +256,5 @@ def literal(cursor: Cursor, node: ast.expr, at: int) -> Any:
             return -literal(cursor, operand, at)
         case ast.Name(id="nan" | "inf" as name):
             return float(name)
-    cursor.fail("a field holds a number, a string, or a tuple of them", at + node.col_offset - 2)
+    complaint = "a field holds a number, a string, or a tuple of them"
+    raise cursor.error(complaint, at + node.col_offset - 2)

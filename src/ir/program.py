@@ -76,6 +76,4 @@ class Program(Block):
 
     def size(self) -> int:
         """The number of equations, those of bodies included."""
-        return len(self.equations) + sum(
-            body.size() for eq in self.equations for body in eq.bodies
-        )
+        return len(self.equations) + sum(body.size() for eq in self.equations for body in eq.bodies)

@@ -31,9 +31,7 @@ def single_assignment(defined: set[Value], v: Value, what: str) -> None:
 
 def defined_before_use(defined: set[Value], eq: Equation) -> None:
     if not defined.issuperset(eq.operands):
-        raise VerifyError(
-            f"{eq.loc.excerpt()}\nan operand of {eq.op} is used before it is defined"
-        )
+        raise VerifyError(f"{eq.loc.excerpt()}\nan operand of {eq.op} is used before it is defined")
 
 
 def typed_as_inferred(eq: Equation) -> None:
@@ -44,7 +42,9 @@ def typed_as_inferred(eq: Equation) -> None:
     stated = tuple([v.type for v in eq.results])
     if inferred != stated:
         shown = ", ".join(map(str, stated)), ", ".join(map(str, inferred))
-        raise VerifyError(f"{eq.loc.excerpt()}\n{eq.op} is typed {shown[0]}, its rule gives {shown[1]}")
+        raise VerifyError(
+            f"{eq.loc.excerpt()}\n{eq.op} is typed {shown[0]}, its rule gives {shown[1]}"
+        )
 
 
 def results_are_defined(defined: set[Value], program: Program) -> None:

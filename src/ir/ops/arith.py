@@ -25,7 +25,8 @@ class Neg(Elementwise):
     numpy = np.negative
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
-        return b(self, ts[0])  # type: ignore[no-any-return]
+        (t,) = ts
+        return None if t is None else b(self, t)
 
     def transpose(
         self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]
@@ -98,7 +99,7 @@ class Div(Elementwise):
         den, (dn, dd) = xs[1], ts
         over = None if dn is None else b(self, dn, den)
         if dd is None:
-            return over  # type: ignore[no-any-return]
+            return over
         drag = b(ops.Mul(), dd, b(self, y, den))
         return b(ops.Neg(), drag) if over is None else b(ops.Sub(), over, drag)  # type: ignore[no-any-return]
 

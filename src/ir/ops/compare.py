@@ -4,7 +4,7 @@ except the chosen one."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ir.types import ArrayType
 class Comparison(Elementwise):
     """True where the relation holds."""
 
-    kinds = ("bool", "int", "float")
+    kinds: ClassVar[tuple[str, ...]] = ("bool", "int", "float")
     returns = "bool"
     differentiable = False
 
@@ -142,10 +142,12 @@ class Select(Linear):
 
     linear_in = (1, 2)
 
-    def infer(self, condition: ArrayType, then: ArrayType, otherwise: ArrayType) -> ArrayType:
-        require(condition.dtype == "bool", self, "the condition is not bool", condition=condition)
+    def infer(self, c: ArrayType, then: ArrayType, otherwise: ArrayType) -> ArrayType:
+        require(c.dtype == "bool", self, "the condition is not bool", operand=c)
         require(then == otherwise, self, "sides differ in type", then=then, otherwise=otherwise)
-        require(condition.shape == then.shape, self, "shapes differ", condition=condition, then=then)
+        require(
+            c.shape == then.shape, self, "the condition has another shape", operand=c, sides=then
+        )
         return then
 
     def reference(self, condition: Array, then: Array, otherwise: Array) -> Array:

@@ -113,9 +113,10 @@ class Convert(Elementwise):
         return k.convert(xs[0][at], self.dtype)  # type: ignore[no-any-return]
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
-        if not y.type.info.differentiable:
+        (t,) = ts
+        if t is None or not y.type.info.differentiable:
             return None
-        return b(self, ts[0])  # type: ignore[no-any-return]
+        return b(self, t)  # type: ignore[no-any-return]
 
     def transpose(
         self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-
 from ir import ops
 from ir.build import Builder
 from ir.errors import CheckError, require
@@ -85,4 +84,3 @@ ERRORS: dict[str, type[Exception]] = {
     "FloatingPointError": FloatingPointError,
 }
 """The exceptions that a check may raise; text that is parsed can name no others."""
-

@@ -45,6 +45,7 @@ class Exp(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return y
 
+
 @primitive("exp2")
 class Exp2(Unary):
     """2 raised to each element."""
@@ -54,6 +55,7 @@ class Exp2(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return b(ops.Mul(), y, full(b, log(2.0), y.type))  # type: ignore[no-any-return]
+
 
 @primitive("expm1")
 class Expm1(Unary):
@@ -65,6 +67,7 @@ class Expm1(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return b(ops.Add(), y, full(b, 1, y.type))  # type: ignore[no-any-return]
 
+
 @primitive("log")
 class Log(Unary):
     """The natural logarithm."""
@@ -74,6 +77,7 @@ class Log(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, x)
+
 
 @primitive("log2")
 class Log2(Unary):
@@ -85,6 +89,7 @@ class Log2(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, x, 1 / log(2.0))
 
+
 @primitive("log10")
 class Log10(Unary):
     """The logarithm to base 10."""
@@ -94,6 +99,7 @@ class Log10(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, x, 1 / log(10.0))
+
 
 @primitive("log1p")
 class Log1p(Unary):
@@ -105,6 +111,7 @@ class Log1p(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, b(ops.Add(), x, full(b, 1, x.type)))
 
+
 @primitive("sqrt")
 class Sqrt(Unary):
     """The square root; its derivative at 0 is inf."""
@@ -114,6 +121,7 @@ class Sqrt(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, y, 0.5)
+
 
 @primitive("cbrt")
 class Cbrt(Unary):
@@ -125,6 +133,7 @@ class Cbrt(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, b(ops.Mul(), y, y), 1 / 3)
 
+
 @primitive("logistic")
 class Logistic(Unary):
     """``1 / (1 + exp(-x))``"""
@@ -132,10 +141,11 @@ class Logistic(Unary):
     cost = 20
 
     def reference(self, x: Array) -> Array:  # type: ignore[override]
-        return special("expit", x)  # type: ignore[no-any-return]
+        return special("expit", x)
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return b(ops.Mul(), y, b(ops.Sub(), full(b, 1, y.type), y))  # type: ignore[no-any-return]
+
 
 @primitive("erf")
 class Erf(Unary):
@@ -144,10 +154,11 @@ class Erf(Unary):
     cost = 20
 
     def reference(self, x: Array) -> Array:  # type: ignore[override]
-        return special("erf", x)  # type: ignore[no-any-return]
+        return special("erf", x)
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return gaussian(b, x, 2 / sqrt(pi))
+
 
 @primitive("erfc")
 class Erfc(Unary):
@@ -156,10 +167,11 @@ class Erfc(Unary):
     cost = 20
 
     def reference(self, x: Array) -> Array:  # type: ignore[override]
-        return special("erfc", x)  # type: ignore[no-any-return]
+        return special("erfc", x)
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return gaussian(b, x, -2 / sqrt(pi))
+
 
 @primitive("erfinv")
 class Erfinv(Unary):

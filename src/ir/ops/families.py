@@ -116,7 +116,7 @@ class Unary(Elementwise):
 class Linear(Op):
     """Linear in the operands ``linear_in`` together: its tangent map is itself."""
 
-    linear_in = (0,)
+    linear_in: ClassVar[Sequence[int]] = (0,)
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
         moved = list(xs)

@@ -16,7 +16,9 @@ from ir.scalar import Index, Kernel, Scalar, Source
 from ir.types import ArrayType
 
 
-def region(starts: Sequence[int], sizes: Sequence[int], strides: Sequence[int]) -> tuple[slice, ...]:
+def region(
+    starts: Sequence[int], sizes: Sequence[int], strides: Sequence[int]
+) -> tuple[slice, ...]:
     """Python slices for the places ``start + stride * i``, i from 0 to size."""
     cuts = []
     for start, size, stride in zip(starts, sizes, strides, strict=True):
@@ -50,9 +52,7 @@ class Slice(Movement):
 
     def place(self, at: Index) -> Index:
         """Where the element at ``at`` lies in the operand."""
-        return tuple(
-            [i * m + n for i, n, m in zip(at, self.starts, self.strides, strict=True)]
-        )
+        return tuple([i * m + n for i, n, m in zip(at, self.starts, self.strides, strict=True)])
 
     def element(self, k: Kernel, at: Index, x: Source) -> Scalar:
         return x[self.place(at)]  # type: ignore[no-any-return]
@@ -154,7 +154,7 @@ class Indexed(Linear):
 
     def wider(self) -> Indexed:
         """The same with one more batch axis."""
-        return type(self)(tuple(a + 1 for a in self.axes), self.batch + 1)
+        return self.having(axes=tuple(a + 1 for a in self.axes), batch=self.batch + 1)
 
 
 @primitive("gather")

@@ -50,7 +50,7 @@ class Reduction(Op):
         return [x.type.shape[d] for d in self.axes]
 
     def vmap(self, b: Builder, size: int, xs: Sequence[Value], mapped: Sequence[bool]) -> Value:
-        return b(type(self)(tuple(a + 1 for a in self.axes)), *xs)  # type: ignore[no-any-return]
+        return b(self.having(axes=tuple(a + 1 for a in self.axes)), *xs)  # type: ignore[no-any-return]
 
     def restore(self, b: Builder, y: Value, x: ArrayType) -> Value:
         """The result repeated along the folded axes."""
@@ -166,6 +166,7 @@ class ReduceExtremum(Reduction):
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
         (x,), (t,) = xs, ts
+        assert t is not None
         zero, one = zeros(b, x.type), full(b, 1, x.type)
         chosen = b(ops.Equal(), x, self.restore(b, y, x.type))
         ties = b(ops.ReduceSum(self.axes), b(ops.Select(), chosen, one, zero))
@@ -217,7 +218,9 @@ class ArgExtremum(Op):
             new = x[(*at[:a], *over, *at[a:])]
             wins = k.call(self.better, new, best)
             if x.type.info.kind == "float":
-                fresh_nan = k.call("and", k.call("not_equal", new, new), k.call("equal", best, best))
+                fresh_nan = k.call(
+                    "and", k.call("not_equal", new, new), k.call("equal", best, best)
+                )
                 wins = k.call("or", wins, fresh_nan)
             first = k.call("less", place, k.const(0, "i64"))
             wins = k.call("or", wins, first)
@@ -227,7 +230,7 @@ class ArgExtremum(Op):
         return k.fold([x.type.shape[a]], start, step)[1]  # type: ignore[no-any-return]
 
     def vmap(self, b: Builder, size: int, xs: Sequence[Value], mapped: Sequence[bool]) -> Value:
-        return b(type(self)(self.axis + 1), *xs)  # type: ignore[no-any-return]
+        return b(self.having(axis=self.axis + 1), *xs)  # type: ignore[no-any-return]
 
 
 @primitive("argmax")

@@ -45,4 +45,4 @@ class CumSum(Linear):
         return (b(CumSum(self.axis, not self.reverse), ct),)
 
     def vmap(self, b: Builder, size: int, xs: Sequence[Value], mapped: Sequence[bool]) -> Value:
-        return b(CumSum(self.axis + 1, self.reverse), *xs)  # type: ignore[no-any-return]
+        return b(self.having(axis=self.axis + 1), *xs)  # type: ignore[no-any-return]

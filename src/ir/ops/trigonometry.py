@@ -32,6 +32,7 @@ class Sin(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return b(ops.Cos(), x)  # type: ignore[no-any-return]
 
+
 @primitive("cos")
 class Cos(Unary):
     """The cosine of an angle in radians."""
@@ -41,6 +42,7 @@ class Cos(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return b(ops.Neg(), b(ops.Sin(), x))  # type: ignore[no-any-return]
+
 
 @primitive("tan")
 class Tan(Unary):
@@ -52,6 +54,7 @@ class Tan(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return one_and_square(b, y, +1)
 
+
 @primitive("arcsin")
 class Arcsin(Unary):
     """The angle in [-pi/2, pi/2] whose sine is x."""
@@ -61,6 +64,7 @@ class Arcsin(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, b(ops.Sqrt(), one_and_square(b, x, -1)))
+
 
 @primitive("arccos")
 class Arccos(Unary):
@@ -72,6 +76,7 @@ class Arccos(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, b(ops.Sqrt(), one_and_square(b, x, -1)), -1.0)
 
+
 @primitive("arctan")
 class Arctan(Unary):
     """The angle in [-pi/2, pi/2] whose tangent is x."""
@@ -81,6 +86,7 @@ class Arctan(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, one_and_square(b, x, +1))
+
 
 @primitive("sinh")
 class Sinh(Unary):
@@ -92,6 +98,7 @@ class Sinh(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return b(ops.Cosh(), x)  # type: ignore[no-any-return]
 
+
 @primitive("cosh")
 class Cosh(Unary):
     """The hyperbolic cosine."""
@@ -101,6 +108,7 @@ class Cosh(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return b(ops.Sinh(), x)  # type: ignore[no-any-return]
+
 
 @primitive("tanh")
 class Tanh(Unary):
@@ -112,6 +120,7 @@ class Tanh(Unary):
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return one_and_square(b, y, -1)
 
+
 @primitive("arcsinh")
 class Arcsinh(Unary):
     """The inverse hyperbolic sine."""
@@ -121,6 +130,7 @@ class Arcsinh(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, b(ops.Sqrt(), one_and_square(b, x, +1)))
+
 
 @primitive("arccosh")
 class Arccosh(Unary):
@@ -134,6 +144,7 @@ class Arccosh(Unary):
         below = b(ops.Sqrt(), b(ops.Sub(), x, one))
         return reciprocal(b, b(ops.Mul(), below, b(ops.Sqrt(), b(ops.Add(), x, one))))
 
+
 @primitive("arctanh")
 class Arctanh(Unary):
     """The inverse hyperbolic tangent on (-1, 1)."""
@@ -143,6 +154,7 @@ class Arctanh(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         return reciprocal(b, one_and_square(b, x, -1))
+
 
 @primitive("arctan2")
 class Arctan2(Elementwise):

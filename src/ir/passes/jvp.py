@@ -23,22 +23,21 @@ def jvp(program: Program, wrt: Sequence[bool] | None = None) -> Program:
     b = Builder()
     b.params = list(program.params)
     tangent: dict[Value, Value] = {
-        v: b.param(v.type) for v, moved in zip(program.params, chosen, strict=True) if moved
+        v: b.param(v.type) for v, has in zip(program.params, chosen, strict=True) if has
     }
     for eq in program.equations:
         b.append(eq)
         ts = [tangent.get(v) for v in eq.operands]
         if any(ts) and eq.op.differentiable:
             with b.at(eq.loc.through("jvp")):
-                for y, t in zip(eq.results, pushed(b, eq, ts), strict=True):
-                    if t is not None and y.type.info.differentiable:
-                        tangent[y] = t
-    dys = [
+                dys = zip(eq.results, pushed(b, eq, ts), strict=True)
+            tangent.update({y: t for y, t in dys if t is not None and y.type.info.differentiable})
+    moved = [
         tangent.get(y) or zeros(b, y.type)
         for y, has in zip(program.results, with_tangent(program.results), strict=True)
         if has
     ]
-    return b.finish(*program.results, *dys, name=f"{program.name}_jvp")
+    return b.finish(*program.results, *moved, name=f"{program.name}_jvp")
 
 
 def with_tangent(values: Sequence[Value]) -> tuple[bool, ...]:
@@ -53,4 +52,4 @@ def pushed(b: Builder, eq: Equation, ts: Sequence[Tangent]) -> Sequence[Tangent]
         raise missing_rule(eq.op, "jvp", eq.loc)
     single = len(eq.results) == 1
     made = rule(b, eq.results[0] if single else eq.results, eq.operands, ts)
-    return (made,) if single else made  # type: ignore[no-any-return]
+    return (made,) if single else made

@@ -52,7 +52,7 @@ class Term:
     @property
     def op(self) -> Op | None:
         eq = self.made_by.get(self.value)
-        return eq and eq.op
+        return eq.op if eq else None
 
     @property
     def args(self) -> tuple[Term, ...]:
@@ -190,7 +190,7 @@ def power_of_small_whole_number(b: Builder, op: Op, x: Term, y: Term) -> Value |
     """x ** n is a product for n = 2, and x itself for n = 1"""
     if is_number(y, 1):
         return x.value
-    return b(IntegerPow(2), x.value) if is_number(y, 2) else None  # type: ignore[no-any-return]
+    return b(IntegerPow(2), x.value) if is_number(y, 2) else None
 
 
 @law(IntegerPow)
@@ -316,7 +316,7 @@ def slice_of_concatenate(b: Builder, op: Slice, x: Term) -> Value | None:
 def add_into_zeros(b: Builder, op: SliceAdd, x: Term, y: Term) -> Value | None:
     """a whole array added into zeros is that array, but for the sign of its zeros"""
     whole = y.type == x.type and op is SliceAdd((0,) * y.type.rank, (1,) * y.type.rank)
-    return b(Add(), x.value, y.value) if whole else None  # type: ignore[no-any-return]
+    return b(Add(), x.value, y.value) if whole else None
 
 
 @law(Concatenate)
@@ -325,7 +325,7 @@ def concatenate_of_one(b: Builder, op: Op, *xs: Term) -> Value | None:
     full = [x for x in xs if x.type.size] or [xs[0]]
     if len(full) == 1:
         return full[0].value
-    return b(op, *[x.value for x in full]) if len(full) < len(xs) else None  # type: ignore[no-any-return]
+    return b(op, *[x.value for x in full]) if len(full) < len(xs) else None
 
 
 @law(Pad)

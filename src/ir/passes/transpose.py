@@ -1,4 +1,4 @@
-"""A linear program run backwards: ``(residuals, dx) -> dy`` becomes ``(residuals, ct) -> x_bar``."""
+"""A linear program run backwards: ``(residuals, dx) -> dy`` to ``(residuals, ct) -> x_bar``."""
 
 from __future__ import annotations
 
