@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ir import ops
 from ir.build import Builder
+from ir.errors import require
 from ir.op import Array, Tangent, primitive
 from ir.ops.families import Bilinear, Elementwise, Unary, add_up, full, zeros
 from ir.program import Value
 from ir.scalar import Index, Kernel, Scalar, Source
+from ir.types import ArrayType
 
 NUMBERS = ("int", "float")
 
@@ -218,14 +221,17 @@ class CopySign(Elementwise):
 
 @primitive("pow")
 class Pow(Elementwise):
-    """x raised to the power y, as NumPy's ``power``.
+    """x raised to the power y, as C's ``pow``.
 
     The derivative in x is 0 where y is 0; the derivative in y is 0 where x is 0 and y is not
     negative.
     """
 
     cost = 20
-    numpy = np.power
+
+    def reference(self, x: Array, y: Array) -> Array:  # type: ignore[override]
+        """By ``float_power``: (-inf) ** 0.5 of ``power`` is inf or nan, as the strides may be."""
+        return np.asarray(np.float_power(x, y)).astype(x.dtype)
 
     def partials(
         self, b: Builder, r: Value, x: Value, y: Value, wanted: Sequence[bool]
@@ -242,6 +248,17 @@ class Pow(Elementwise):
         return in_x, in_y
 
 
+def raised(base: Any, exponent: int, one: Any) -> Any:
+    """A power by repeated squaring."""
+    power = None
+    while exponent:
+        if exponent & 1:
+            power = base if power is None else power * base
+        exponent >>= 1
+        base = base * base if exponent else base
+    return one if power is None else power
+
+
 @primitive("integer_pow")
 class IntegerPow(Unary):
     """x raised to a fixed whole power, by repeated squaring."""
@@ -249,18 +266,19 @@ class IntegerPow(Unary):
     exponent: int
     kinds = NUMBERS
 
+    def infer(self, *xs: ArrayType) -> ArrayType:
+        whole = xs[0].info.kind == "int" and self.exponent < 0
+        require(not whole, self, "an integer has no negative power", operand=xs[0])
+        return super().infer(*xs)
+
     def reference(self, x: Array) -> Array:  # type: ignore[override]
-        return np.power(x, x.dtype.type(self.exponent))  # type: ignore[no-any-return]
+        one = x.dtype.type(1)
+        power = raised(x, abs(self.exponent), one)
+        return np.divide(one, power) if self.exponent < 0 else np.broadcast_to(power, x.shape)
 
     def element(self, k: Kernel, at: Index, x: Source) -> Scalar:  # type: ignore[override]
-        base, power, left = x[at], None, abs(self.exponent)
-        while left:
-            if left & 1:
-                power = base if power is None else power * base
-            left >>= 1
-            base = base * base if left else base
         one = k.const(1, x.type.dtype)
-        power = one if power is None else power
+        power = raised(x[at], abs(self.exponent), one)
         return k.call("div", one, power) if self.exponent < 0 else power  # type: ignore[no-any-return]
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:

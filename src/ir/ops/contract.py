@@ -63,7 +63,7 @@ class DotGeneral(Bilinear):
         product = left.reshape(*shared, prod(rows), inner) @ right.reshape(
             *shared, inner, prod(columns)
         )
-        return np.asarray(product.reshape(*shared, *rows, *columns))
+        return np.asarray(product.reshape((*shared, *rows, *columns)))
 
     def element(self, k: Kernel, at: Index, x: Source, y: Source) -> Scalar:
         frees = self.free(0, x.type.rank), self.free(1, y.type.rank)

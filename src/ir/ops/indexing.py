@@ -79,7 +79,7 @@ class SliceAdd(Linear):
         return x
 
     def reference(self, x: Array, y: Array) -> Array:
-        total = x.copy()
+        total = np.array(x)
         total[region(self.starts, y.shape, self.strides)] += y
         return total
 
@@ -212,7 +212,7 @@ class ScatterAdd(Indexed):
         return x
 
     def reference(self, x: Array, y: Array, *indices: Array) -> Array:
-        total = x.copy()
+        total = np.array(x)
         np.add.at(total, self.numpy_index(x, indices), y)
         return total
 

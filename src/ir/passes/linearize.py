@@ -30,6 +30,6 @@ def linearize(program: Program, wrt: Sequence[bool] | None = None) -> tuple[Prog
     own: set[Value] = {v for eq in constants for v in eq.results}
     residuals = tuple(v for v in read if v not in own)
     return (
-        Program(program.params, tuple(forward), (*program.results, *residuals), program.name),
+        Program(program.params, tuple(forward), (*both.results[:m], *residuals), program.name),
         Program((*residuals, *tangents), (*constants, *linear), dys, f"{program.name}_linear"),
     )

@@ -20,7 +20,7 @@ def vjp(program: Program, wrt: Sequence[bool] | None = None) -> Program:
     return Program(
         (*program.params, *backward.params[n - m :]),
         (*forward.equations, *backward_only(forward, backward)),
-        (*program.results, *backward.results),
+        (*forward.results[:m], *backward.results),
         f"{program.name}_vjp",
     )
 
