@@ -1,0 +1,191 @@
+"""What an element reads: ``Op.element`` run once on symbolic indices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from codegen.index import Affine, Axis, Data, Index, bounds
+from ir.program import Equation, Value
+from ir.scalar import Accumulators
+from ir.types import ArrayType
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One element read of a value that is stored somewhere."""
+
+    value: Value
+    index: tuple[Index, ...]
+
+
+@dataclass
+class Access:
+    """All that an element touches."""
+
+    reads: dict[Read, None] = field(default_factory=dict)
+    splits: dict[Axis, set[int]] = field(default_factory=dict)
+    """Where a piecewise map changes piece, by axis."""
+    branches: bool = False
+    """Whether a piece is still chosen at run time."""
+
+
+class Symbol:
+    """A number that the planner knows nothing about."""
+
+    def __add__(self, other: object) -> Symbol:
+        return self
+
+    __radd__ = __sub__ = __mul__ = __rmul__ = __add__
+
+    def __neg__(self) -> Symbol:
+        return self
+
+
+SYMBOL = Symbol()
+
+
+@dataclass(frozen=True)
+class Within:
+    """``low <= index < high``, decided when the program runs; several joined by ``&``."""
+
+    tests: tuple[tuple[Index, int, int], ...]
+
+    def __and__(self, other: Within | bool) -> Within | bool:
+        if isinstance(other, bool):
+            return self if other else False
+        return Within((*self.tests, *other.tests))
+
+    __rand__ = __and__
+
+
+def within(index: Index, low: int, high: int) -> Within | bool:
+    """The test, or its outcome where the index's bounds decide it."""
+    first, last = bounds(index)
+    if low <= first and last < high:
+        return True
+    if last < low or high <= first:
+        return False
+    return Within(((index, low, high),))
+
+
+@dataclass
+class PlanKernel:
+    """The element language spoken to the planner."""
+
+    inlined: Mapping[Value, Equation]
+    """Equations whose elements are computed where they are read."""
+    access: Access = field(default_factory=Access)
+
+    def source(self, value: Value) -> PlanSource:
+        return PlanSource(self, value)
+
+    def const(self, value: Any, dtype: str) -> Symbol:
+        return SYMBOL
+
+    def call(self, name: str, *xs: Any) -> Symbol:
+        return SYMBOL
+
+    def convert(self, x: Any, dtype: str) -> Symbol:
+        return SYMBOL
+
+    def select(self, condition: Any, then: Any, otherwise: Any) -> Symbol:
+        return SYMBOL
+
+    def number(self, index: Any, dtype: str) -> Symbol:
+        return SYMBOL
+
+    def index(self, x: Any, extent: int) -> Index:
+        return Affine(((Data(object(), extent), 1),))
+
+    def within(self, index: Index, low: int, high: int) -> Within | bool:
+        return within(index, low, high)
+
+    def when(
+        self,
+        condition: Within | bool,
+        then: Callable[[], Any],
+        otherwise: Callable[[], Any],
+    ) -> Any:
+        if isinstance(condition, bool):
+            return then() if condition else otherwise()
+        self.access.branches = True
+        for index, low, high in condition.tests:
+            self.split(index, low, high)
+        then()
+        otherwise()
+        return SYMBOL
+
+    def split(self, index: Index, low: int, high: int) -> None:
+        """Note at which steps of its axis the index enters and leaves the range."""
+        match index:
+            case Affine(terms=((Axis() as axis, 1),), constant=shift):
+                points = self.access.splits.setdefault(axis, set())
+                points.update(p for p in (low - shift, high - shift) if axis.low < p < axis.high)
+
+    def fold(
+        self,
+        extents: Sequence[int],
+        inits: Accumulators,
+        step: Callable[..., Accumulators],
+        reassociate: bool = False,
+    ) -> Accumulators:
+        raise AssertionError("the planner opens folds itself")
+
+
+@dataclass
+class FoldingKernel(PlanKernel):
+    """A PlanKernel that stands inside the fold loops of the op being planned."""
+
+    over: tuple[Index, ...] = ()
+
+    def fold(
+        self,
+        extents: Sequence[int],
+        inits: Accumulators,
+        step: Callable[..., Accumulators],
+        reassociate: bool = False,
+    ) -> Accumulators:
+        return step(self.over, (SYMBOL,) * len(inits))
+
+
+@dataclass
+class ShapeKernel(PlanKernel):
+    """A PlanKernel that only wants to know an element's fold."""
+
+    extents: tuple[int, ...] = ()
+    accumulators: int = 0
+    reassociate: bool = False
+
+    def fold(
+        self,
+        extents: Sequence[int],
+        inits: Accumulators,
+        step: Callable[..., Accumulators],
+        reassociate: bool = False,
+    ) -> Accumulators:
+        self.extents, self.accumulators = tuple(extents), len(inits)
+        self.reassociate = reassociate
+        return (SYMBOL,) * len(inits)
+
+
+@dataclass(frozen=True)
+class PlanSource:
+    """An operand as the planner sees it."""
+
+    kernel: PlanKernel
+    value: Value
+
+    @property
+    def type(self) -> ArrayType:
+        return self.value.type
+
+    def __getitem__(self, at: tuple[Index, ...]) -> Symbol:
+        eq = self.kernel.inlined.get(self.value)
+        if eq is None:
+            self.kernel.access.reads[Read(self.value, at)] = None
+            return SYMBOL
+        sources = [self.kernel.source(v) for v in eq.operands]
+        found: Symbol = eq.op.element(self.kernel, at, *sources)
+        return found

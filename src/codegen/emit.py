@@ -1,0 +1,211 @@
+"""The code of each kind of item, in the loops that the schedule has put it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+from codegen.items import (
+    Carried,
+    Close,
+    Compute,
+    Contraction,
+    Effect,
+    Fill,
+    FoldStep,
+    Item,
+    Loop,
+    MemoryStep,
+    Open,
+    ScanStep,
+    Static,
+    StaticUpdate,
+    Update,
+)
+from codegen.kernels import contraction
+from codegen.scalar import Accumulator, At, EmitKernel, Register
+from codegen.schedule import Node
+from codegen.text import TYPES
+from ir.ops import Guard
+from ir.scalar import Accumulators
+
+Carry = dict[Carried, list[tuple[str, str]]]
+
+
+class Emitter:
+    """Walks the loop tree and writes it into one function."""
+
+    def __init__(self, k: EmitKernel, status: str) -> None:
+        self.k, self.f = k, k.f
+        self.status = status
+        self.carries: Carry = {}
+
+    def nodes(self, nodes: list[Node]) -> None:
+        for node in nodes:
+            if isinstance(node, Loop):
+                with self.k.loop(node.axis):
+                    self.nodes(node.body)
+            else:
+                EMIT[type(node)](self, node)
+
+    def keep(self, item: Item, at: At, found: Register) -> None:
+        """The element is known from here on, and stored where its value has a buffer."""
+        self.k.remember(item.value, at, found)
+        buffer = self.k.buffers.get(item.value)
+        if buffer is not None:
+            self.k.store(buffer, at, found)
+
+    def element(self, item: Item, at: At) -> Any:
+        return item.eq.op.element(self.k, at, *[self.k.source(v) for v in item.eq.operands])
+
+    def compute(self, item: Item) -> None:
+        at = item.place()
+        self.keep(item, at, self.element(item, at))
+
+    def static(self, item: Item) -> None:
+        for at in product(*map(range, item.value.type.shape)):
+            self.keep(item, at, self.element(item, at))
+
+    def static_update(self, item: Item) -> None:
+        base, updates, *_ = (self.k.source(v) for v in item.eq.operands)
+        shape = item.value.type.shape
+        new = {at: base[at] for at in product(*map(range, shape))}
+        for at in product(*map(range, updates.type.shape)):
+            sources = [self.k.source(v) for v in item.eq.operands]
+            target, x = item.eq.op.update(self.k, at, *sources)
+            new[target] = new[target] + x
+        for at, found in new.items():
+            self.keep(item, at, found)
+
+    # Folds and scans in registers: opened before their loops, closed after them.
+
+    def folded(self, item: Item, handle: Callable[..., Accumulators], at: At) -> Any:
+        """The op's element, with ``handle`` in the place of its fold."""
+        self.k.folding = handle
+        try:
+            return self.element(item, at)
+        finally:
+            self.k.folding = None
+
+    def open(self, item: Open) -> None:
+        step = item.step
+        assert step is not None
+        if isinstance(step, ScanStep):
+            initial = step.eq.op.initial(self.k, step.value.type)  # type: ignore[attr-defined]
+            self.carries[step] = [self.carry(initial)]
+            return
+
+        def inits(values: Accumulators, run: Any, reassociate: bool) -> Accumulators:
+            self.carries[step] = [self.carry(x) for x in values]
+            return values
+
+        self.folded(step, inits, step.place())
+
+    def carry(self, x: Register) -> tuple[str, str]:
+        """A place on the stack, which LLVM turns into a register."""
+        pointer = self.f.alloca(TYPES[x.dtype])
+        self.f.do(f"store {TYPES[x.dtype]} {x.name}, ptr {pointer}")
+        return pointer, x.dtype
+
+    def carried(self, step: Carried, cls: type[Register] = Register) -> list[Register]:
+        return [
+            cls(self.k, self.f(f"load {TYPES[dtype]}, ptr {pointer}"), dtype)
+            for pointer, dtype in self.carries[step]
+        ]
+
+    def carry_on(self, step: Carried, values: Accumulators) -> None:
+        for (pointer, dtype), x in zip(self.carries[step], values, strict=True):
+            self.f.do(f"store {TYPES[dtype]} {x.name}, ptr {pointer}")
+
+    def fold_step(self, item: FoldStep) -> None:
+        if item.opens == len(item.levels):
+            return self.unlooped(item)
+
+        def run(inits: Accumulators, step: Any, reassociate: bool) -> Accumulators:
+            cls = Accumulator if reassociate else Register
+            self.carry_on(item, step(item.over(), tuple(self.carried(item, cls))))
+            return inits
+
+        self.folded(item, run, item.place())
+        return None
+
+    def unlooped(self, item: FoldStep) -> None:
+        """A fold of one step or none stands in no loop of its own."""
+        at = item.place()
+
+        def run(inits: Accumulators, step: Any, reassociate: bool) -> Accumulators:
+            return step(item.over(), inits) if item.reads else inits  # type: ignore[no-any-return]
+
+        self.keep(item, at, self.folded(item, run, at))
+
+    def close(self, item: Close) -> None:
+        step = item.step
+        if isinstance(step, FoldStep):
+            at = step.place()
+            values = tuple(self.carried(step))
+            self.keep(step, at, self.folded(step, lambda *_: values, at))
+
+    def scan_step(self, item: ScanStep) -> None:
+        if item not in self.carries:
+            self.open(Open(item.eq, item.value, step=item))
+        (carry,) = self.carried(item)
+        at = item.place()
+        found = item.eq.op.scan(self.k, at, carry, self.k.source(item.eq.operands[0]))
+        self.carry_on(item, (found,))
+        self.keep(item, at, found)
+
+    # Folds and updates in memory.
+
+    def fill(self, item: Fill) -> None:
+        at = item.place()
+        found = self.folded(item, lambda inits, *_: inits, at)
+        self.k.store(self.k.buffers[item.value], at, found)
+
+    def memory_step(self, item: MemoryStep) -> None:
+        at, buffer = item.place(), self.k.buffers[item.value]
+
+        def run(inits: Accumulators, step: Any, reassociate: bool) -> Accumulators:
+            return step(item.over(), (self.k.load(buffer, at),))  # type: ignore[no-any-return]
+
+        self.k.store(buffer, at, self.folded(item, run, at))
+
+    def update(self, item: Update) -> None:
+        at = item.place()
+        sources = [self.k.source(v) for v in item.eq.operands]
+        target, x = item.eq.op.update(self.k, at, *sources)
+        buffer = self.k.buffers[item.value]
+        self.k.store(buffer, target, self.k.load(buffer, target) + x)
+
+    # Effects and library calls.
+
+    def effect(self, item: Effect) -> None:
+        """The status becomes the effect's number if it fails and is the first in the program."""
+        holds = self.k.read(item.value, ()).name
+        if isinstance(item.eq.op, Guard) and not item.eq.op.expected:
+            holds = self.f(f"xor i1 {holds}, true")
+        old = self.f(f"load i32, ptr {self.status}")
+        first = self.f(f"call i32 @llvm.umin.i32(i32 {old}, i32 {item.number})")
+        new = self.f(f"select i1 {holds}, i32 {old}, i32 {first}")
+        self.f.do(f"store i32 {new}, ptr {self.status}")
+
+    def contraction(self, item: Contraction) -> None:
+        x, y = (self.k.pointer(self.k.buffers[v]) for v in item.eq.operands)
+        out = self.k.pointer(self.k.buffers[item.value])
+        contraction.emit(self.f, item.eq, x, y, out)
+
+
+EMIT: dict[type[Item], Callable[[Emitter, Any], None]] = {
+    Compute: Emitter.compute,
+    Static: Emitter.static,
+    StaticUpdate: Emitter.static_update,
+    Open: Emitter.open,
+    Close: Emitter.close,
+    FoldStep: Emitter.fold_step,
+    ScanStep: Emitter.scan_step,
+    Fill: Emitter.fill,
+    MemoryStep: Emitter.memory_step,
+    Update: Emitter.update,
+    Effect: Emitter.effect,
+    Contraction: Emitter.contraction,
+}

@@ -1,0 +1,158 @@
+"""LLVM text to machine code that is called on arrays, and freed when it is dropped."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from codegen import runtime
+from codegen.lower import Module, lower
+from codegen.memory import Storage, store
+from codegen.plan import Plan, make_plan
+from codegen.show import show_plan
+from codegen.target import Target, address, host, vector_address
+from ir.op import Array
+from ir.passes.pipeline import COMPILE, run
+from ir.program import Program
+from ir.verify import verify
+
+LIBRARIES = 32
+"""Libraries in one LLJIT instance: an instance gives its memory back only when it is closed."""
+
+STRAIGHT = 20_000
+"""Lines of LLVM from which a module is optimised at a lower level."""
+
+LOCK = threading.RLock()
+NAMES = count()
+
+
+class Generation:
+    """An LLJIT instance and the libraries in it; closed when the last of them is dropped."""
+
+    current: Generation | None = None
+
+    def __init__(self, target: Target) -> None:
+        self.jit = llvm.create_lljit_compiler(target.machine(), use_jit_link=False)
+        self.left = LIBRARIES
+
+    @classmethod
+    def take(cls, target: Target) -> Generation:
+        """The instance that the next library goes in."""
+        if cls.current is None or not cls.current.left:
+            cls.current = Generation(target)
+        cls.current.left -= 1
+        return cls.current
+
+
+@dataclass(frozen=True)
+class Code:
+    """Machine code in memory; lives as long as this object."""
+
+    generation: Generation
+    tracker: Any
+    entry: int
+    executed: int
+
+    @classmethod
+    def link(cls, binary: bytes, module: Module, target: Target) -> Code:
+        library = llvm.JITLibraryBuilder().add_object_img(binary).export_symbol("main")
+        counts = "@executed = " in module.text
+        if counts:
+            library.export_symbol("executed")
+        for name, pointer in imports(module, target):
+            library.import_symbol(name, pointer)
+        with LOCK:
+            generation = Generation.take(target)
+            tracker = library.link(generation.jit, f"library{next(NAMES)}")
+        return cls(generation, tracker, tracker["main"], tracker["executed"] if counts else 0)
+
+
+def imports(module: Module, target: Target) -> list[tuple[str, int]]:
+    """The addresses of what the module calls."""
+    found = []
+    for name, dtype in module.symbols:
+        found.append((f"tracer.{name}.{dtype}", address(name, dtype)))
+        for operands in (1, 2):
+            if name in ("gemm", "gemv"):
+                continue
+            for variant in target.vector_variants(name, dtype, operands):
+                found.append((variant.symbol, vector_address(variant.symbol)))
+    return found
+
+
+def optimise(text: str, target: Target) -> Any:
+    """The parsed, verified and optimised module."""
+    parsed = llvm.parse_assembly(text)
+    parsed.verify()
+    long = text.count("\n") > STRAIGHT
+    tuning = llvm.create_pipeline_tuning_options(speed_level=1 if long else 3)
+    tuning.slp_vectorization = False
+    builder = llvm.create_pass_builder(target.machine(), tuning)
+    passes = builder.getModulePassManager()
+    passes.run(parsed, builder)
+    passes._dispose()
+    passes.detach()
+    return parsed
+
+
+class Compiled:
+    """A program as machine code, called on arrays of its parameters' types."""
+
+    def __init__(self, program: Program, count: bool = False) -> None:
+        self.target = host()
+        self.program = program
+        plan: Plan = make_plan(program)
+        storage: Storage = store(plan)
+        self.plan = show_plan(plan, storage)
+        self.module = lower(plan, storage, self.target, count)
+        self.workspace = storage.workspace
+        with LOCK:
+            binary = self.target.machine().emit_object(optimise(self.module.text, self.target))
+        self.code = Code.link(binary, self.module, self.target)
+        self.run = runtime.caller(self.code.entry, program, storage.workspace)
+
+    def __call__(self, *arrays: Array) -> list[Array]:
+        """One fresh array for each result; raises what a failing check says."""
+        return self.run(arrays)
+
+    @property
+    def ir(self) -> Program:
+        """The program that was compiled, after all passes."""
+        return self.program
+
+    @property
+    def llvm(self) -> str:
+        """The module as it was emitted."""
+        return self.module.text
+
+    @cached_property
+    def optimised(self) -> str:
+        """The module after LLVM's passes."""
+        with LOCK:
+            return str(optimise(self.module.text, self.target))
+
+    @cached_property
+    def asm(self) -> str:
+        """The machine code, as assembly."""
+        with LOCK:
+            found = self.target.machine().emit_assembly(optimise(self.module.text, self.target))
+        return str(found)
+
+    def executed(self) -> int:
+        """The work counted so far by an instrumented build."""
+        return runtime.read_counter(self.code.executed)
+
+
+def compile_program(program: Program, count: bool = False) -> Compiled:
+    """Clean the program up and make machine code of it.
+
+    ``count`` makes an instrumented build, which adds up the work it executes.
+    """
+    return Compiled(verify(run(program, COMPILE)), count)
+
+

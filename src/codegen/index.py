@@ -1,0 +1,170 @@
+"""Symbolic indices: affine expressions over loop axes, compared by value.
+
+``Op.element`` does integer arithmetic on indices; done on these it leaves a normal form, so that
+the planner can ask whether two reads meet at one place. An expression without axes is a plain int.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+
+class Axis:
+    """One loop: it runs over ``low <= i < high``. Equal only to itself."""
+
+    __slots__ = ("high", "low")
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        return self.low, self.high - 1
+
+    @property
+    def extent(self) -> int:
+        return self.high - self.low
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """``whole // divisor`` where that is not affine."""
+
+    whole: Affine
+    divisor: int
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        low, high = bounds(self.whole)
+        return low // self.divisor, high // self.divisor
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """``whole % divisor`` where that is not affine."""
+
+    whole: Affine
+    divisor: int
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        return 0, self.divisor - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A number that the program computes, clamped to ``[0, extent)``."""
+
+    number: Any
+    extent: int
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        return 0, self.extent - 1
+
+
+Atom = Axis | Quotient | Remainder | Data
+Index = Union["Affine", int]
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """``constant + sum(coefficient * atom)``, the terms in order of first appearance."""
+
+    terms: tuple[tuple[Atom, int], ...]
+    constant: int = 0
+
+    def __add__(self, other: Index) -> Index:
+        if isinstance(other, int):
+            return Affine(self.terms, self.constant + other)
+        total = dict(self.terms)
+        for atom, n in other.terms:
+            total[atom] = total.get(atom, 0) + n
+        return affine(total, self.constant + other.constant)
+
+    __radd__ = __add__
+
+    def __mul__(self, n: int) -> Index:
+        return affine({atom: c * n for atom, c in self.terms}, self.constant * n)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Index:
+        return self * -1
+
+    def __sub__(self, other: Index) -> Index:
+        return self + other * -1
+
+    def __rsub__(self, other: int) -> Index:
+        return self * -1 + other
+
+    def __floordiv__(self, n: int) -> Index:
+        return divided(self, n)[0]
+
+    def __mod__(self, n: int) -> Index:
+        return divided(self, n)[1]
+
+
+def affine(terms: Mapping[Atom, int], constant: int) -> Index:
+    kept = tuple([(atom, n) for atom, n in terms.items() if n])
+    return Affine(kept, constant) if kept else constant
+
+
+def along(axis: Axis) -> Index:
+    """The index that runs with the axis; an axis of one step is a plain number."""
+    return Affine(((axis, 1),)) if axis.extent != 1 else axis.low
+
+
+def bounds(index: Index) -> tuple[int, int]:
+    """The smallest and the largest value that the index takes."""
+    if isinstance(index, int):
+        return index, index
+    low = high = index.constant
+    for atom, n in index.terms:
+        first, last = atom.bounds
+        low += n * (first if n > 0 else last)
+        high += n * (last if n > 0 else first)
+    return low, high
+
+
+def divided(index: Affine, n: int) -> tuple[Index, Index]:
+    """Quotient and remainder of an index that is never negative."""
+    if n == 1:
+        return index, 0
+    whole = affine({a: c // n for a, c in index.terms if c % n == 0}, index.constant // n)
+    rest = affine({a: c for a, c in index.terms if c % n}, index.constant % n)
+    low, high = bounds(rest)
+    if 0 <= low and high < n:
+        return whole, rest
+    if isinstance(rest, int):
+        return whole + rest // n, rest % n
+    if low < 0:
+        whole, rest = 0, index
+    return whole + Affine(((Quotient(rest, n), 1),)), Affine(((Remainder(rest, n), 1),))
+
+
+def flat(index: Sequence[Index], shape: Sequence[int]) -> Index:
+    """The row-major position; quotient and remainder of one number are joined again."""
+    position: Index = 0
+    for i, n in zip(index, shape, strict=True):
+        position = position * n + i
+    while not isinstance(position, int):
+        joined = rejoined(position)
+        if joined is None:
+            break
+        position = joined
+    return position
+
+
+def rejoined(index: Affine) -> Index | None:
+    """``n * (e // n) + e % n = e``, where the index has both."""
+    terms = dict(index.terms)
+    for atom, c in index.terms:
+        if isinstance(atom, Remainder):
+            partner = Quotient(atom.whole, atom.divisor)
+            if terms.get(partner) == c * atom.divisor:
+                del terms[atom], terms[partner]
+                return affine(terms, index.constant) + atom.whole * c
+    return None

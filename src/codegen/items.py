@@ -1,0 +1,157 @@
+"""The leaves of a plan: what is computed where, before loops and storage are settled.
+
+Each equation that is not inlined becomes one or a few items. An item runs once for every step of
+its levels; the schedule gives it a path of loops, one for each level, that it may share with others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from codegen.access import Read
+from codegen.index import Affine, Axis, Index, along
+from ir.program import Equation, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One loop of an item: along dimension ``dim`` of its value, or along a fold (then None)."""
+
+    axis: Axis
+    dim: int | None
+    fold: int | None = None
+    reverse: bool = False
+
+    def index(self, axis: Axis) -> Index:
+        """Where the loop stands, as an index along the dimension or fold."""
+        return axis.low + axis.high - 1 - along(axis) if self.reverse else along(axis)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """An item that comes first; ``index`` is where its value is read, None where all of it is."""
+
+    item: Item
+    index: tuple[Index, ...] | None
+
+
+@dataclass(eq=False)
+class Loop:
+    """``for axis: body``"""
+
+    axis: Axis
+    body: list[Loop | Item] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Item:
+    """Something to do at each step of ``levels``; subclasses say what."""
+
+    eq: Equation
+    value: Value
+    levels: list[Level] = field(default_factory=list)
+    fixed: dict[int, int] = field(default_factory=dict)
+    """Dimensions that have one step, and where."""
+    reads: list[Read] = field(default_factory=list)
+    dependencies: list[Dependency] = field(default_factory=list)
+    serial: bool = False
+    """Whether its loops are better not shared with loops that could be vectors."""
+    path: list[Loop] = field(default_factory=list)
+    cost: int = 1
+    """Roughly how many instructions it becomes."""
+
+    def place(self) -> tuple[Index, ...]:
+        """The index of the value's element at a step of the scheduled loops."""
+        index: dict[int, Index] = dict(self.fixed)
+        for level, loop in zip(self.levels, self.path, strict=True):
+            if level.dim is not None:
+                index[level.dim] = level.index(loop.axis)
+        return tuple([index[d] for d in range(len(index))])
+
+    def over(self) -> tuple[Index, ...]:
+        """The index of the fold at a step; a fold of one step stands at 0."""
+        index: dict[int, Index] = {}
+        for level, loop in zip(self.levels, self.path, strict=True):
+            if level.fold is not None:
+                index[level.fold] = level.index(loop.axis)
+        return tuple([index.get(d, 0) for d in range(self.folds)])
+
+    folds: int = 0
+    """How many axes the item folds."""
+
+
+@dataclass(eq=False)
+class Carried(Item):
+    """An item that carries registers from step to step of its loops from depth ``opens`` on."""
+
+    opens: int = 0
+
+
+class Compute(Item):
+    """An element of the value, from elements of its operands."""
+
+
+class Static(Item):
+    """All elements of a small value, in straight-line code."""
+
+
+class StaticUpdate(Static):
+    """All elements of a small array with a few of them replaced, in straight-line code."""
+
+
+class FoldStep(Carried):
+    """One step of a fold whose accumulators are registers."""
+
+
+class ScanStep(Carried):
+    """The next element of a scan, from a carry in a register."""
+
+
+@dataclass(eq=False)
+class Open(Item):
+    """The carried registers of ``step`` set to their first values, before its loops."""
+
+    step: Carried | None = None
+
+
+@dataclass(eq=False)
+class Close(Item):
+    """The element that the carried registers of ``step`` give, after its loops."""
+
+    step: Carried | None = None
+
+
+class Fill(Item):
+    """The accumulator of an element set to its first value, in memory."""
+
+
+class MemoryStep(Carried):
+    """One step of a fold whose accumulators lie in memory."""
+
+
+class Update(Item):
+    """An element of the updates added in the value's buffer."""
+
+
+@dataclass(eq=False)
+class Effect(Item):
+    """A guard or check: the status is its number if it fails before all others."""
+
+    number: int = 0
+
+
+class Contraction(Item):
+    """A call of the BLAS on whole arrays."""
+
+
+def aligned(item: Item, depth: int, dependency: Dependency) -> bool:
+    """Whether the item, at the same step of a shared loop at ``depth``, reads what the other made
+    at that step."""
+    other = dependency.item.levels
+    if dependency.index is None or depth >= len(other):
+        return False
+    dim = other[depth].dim
+    mine, its = item.levels[depth].axis, other[depth].axis
+    if dim is None or other[depth].reverse or (mine.low, mine.high) != (its.low, its.high):
+        return False
+    return dependency.index[dim] == Affine(((mine, 1),))

@@ -1,0 +1,1 @@
+"""What is no loop nest: calls of libraries on whole arrays."""

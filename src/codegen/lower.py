@@ -1,0 +1,187 @@
+"""Plan to LLVM module: one function a chunk, and one that calls them in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from codegen.emit import Emitter
+from codegen.functions import LIBRARY, SPECIAL, attributes, symbol
+from codegen.memory import Buffer, Storage
+from codegen.plan import Plan
+from codegen.scalar import EmitKernel
+from codegen.schedule import Node
+from codegen.target import Target
+from codegen.text import MEMORY, TYPES, Function, number
+from ir.ops import Literal
+
+PASSED = 2**31 - 1
+"""The status of a call in which every guard and check holds; the caller is given 0."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """LLVM text with an entry function ``main(arguments, results, workspace) -> status``."""
+
+    text: str
+    symbols: tuple[tuple[str, str], ...]
+    """The library functions it calls, by name and dtype."""
+
+
+def lower(plan: Plan, storage: Storage, target: Target, count: bool = False) -> Module:
+    """The module of a plan; ``count`` makes it add up the work it executes, in ``@executed``."""
+    functions = [
+        chunk(f"chunk{n}", nodes, plan, storage, count) for n, nodes in enumerate(storage.chunks)
+    ]
+    uses = dict.fromkeys(use for f in functions for use in f.function.uses)
+    parts = [
+        f'target triple = "{target.triple}"',
+        *literals(plan),
+        *(["@executed = global i64 0"] if count else []),
+        *(f.function.text() for f in functions),
+        entry(plan, functions),
+        *declarations(list(uses), target),
+    ]
+    return Module("\n".join(parts), tuple(uses))
+
+
+@dataclass
+class Chunk:
+    """A function, and the buffers that its parameters point to."""
+
+    function: Function
+    parameters: dict[Buffer, str]
+
+
+def chunk(name: str, nodes: list[Node], plan: Plan, storage: Storage, count: bool) -> Chunk:
+    f = Function(name, "", count)
+    made = Chunk(f, {})
+    rows: dict[Buffer, str] = {}
+
+    def pointer(buffer: Buffer) -> str:
+        if buffer.kind == "literal":
+            return f"@literal{buffer.number}"
+        if buffer.kind == "row":
+            if buffer not in rows:
+                rows[buffer] = f.alloca(MEMORY[buffer.dtype], prod(buffer.shape))
+            return rows[buffer]
+        place = region(buffer)
+        if place not in made.parameters:
+            made.parameters[place] = f"%a{len(made.parameters)}"
+        base = made.parameters[place]
+        if place.kind == "workspace":
+            return f(f"getelementptr inbounds i8, ptr {base}, i64 {buffer.offset}")
+        return base
+
+    status = f.alloca("i32")
+    f.do(f"store i32 {PASSED}, ptr {status}")
+    k = EmitKernel(f, plan.inlined, storage.buffers, pointer)
+    Emitter(k, status).nodes(nodes)
+    f.settle()
+    f.do(f"ret i32 {f(f'load i32, ptr {status}')}")
+    args = ", ".join(f"ptr noalias nocapture {name}" for name in made.parameters.values())
+    f.head = f"define internal i32 @{name}({args}) noinline nounwind {{"
+    return made
+
+
+def region(buffer: Buffer) -> Buffer:
+    """What a chunk takes a pointer to: a slot of its own, or all the small ones together."""
+    if buffer.kind == "slot" and buffer.nbytes <= 8:
+        return Buffer("workspace", 0, "bool", (), ())
+    if buffer.kind == "slot":
+        return Buffer("slot", 0, "bool", (), (), buffer.offset)
+    return Buffer(buffer.kind, buffer.number, "bool", (), ())
+
+
+def entry(plan: Plan, chunks: list[Chunk]) -> str:
+    """Loads the pointers, calls the chunks, and returns the first number of their statuses."""
+    f = Function("main", "")
+    f.head = "define i32 @main(ptr %arguments, ptr %results, ptr %workspace) nounwind {"
+    pointers: dict[Buffer, str] = {}
+
+    def pointer(place: Buffer) -> str:
+        if place.kind in ("slot", "workspace"):
+            return f(f"getelementptr i8, ptr %workspace, i64 {place.offset}")
+        table = "%arguments" if place.kind == "param" else "%results"
+        return f(f"load ptr, ptr {f(f'getelementptr ptr, ptr {table}, i64 {place.number}')}")
+
+    total = str(PASSED)
+    for made in chunks:
+        args = []
+        for place in made.parameters:
+            if place not in pointers:
+                pointers[place] = pointer(place)
+            args.append(f"ptr {pointers[place]}")
+        status = f(f"call i32 @{made.function.name}({', '.join(args)})")
+        total = f(f"call i32 @llvm.umin.i32(i32 {total}, i32 {status})")
+    passed = f(f"icmp eq i32 {total}, {PASSED}")
+    f.do(f"ret i32 {f(f'select i1 {passed}, i32 0, i32 {total}')}")
+    return f.text()
+
+
+def literals(plan: Plan) -> list[str]:
+    """Small constant arrays, in the module."""
+    lines = []
+    for n, eq in enumerate(plan.literals.values()):
+        op = eq.op
+        assert isinstance(op, Literal)
+        memory = MEMORY[op.dtype]
+        as_int = op.dtype == "bool"
+        values = ", ".join(
+            f"{memory} {int(v) if as_int else number(v, op.dtype)}" for v in op.values
+        )
+        lines.append(
+            f"@literal{n} = private constant [{len(op.values)} x {memory}] [{values}], align 64"
+        )
+    return lines
+
+
+INTRINSICS = {
+    "i32": ("llvm.umin.i32(i32, i32)", "llvm.smax.i32(i32, i32)", "llvm.smin.i32(i32, i32)"),
+    "i64": ("llvm.smax.i64(i64, i64)", "llvm.smin.i64(i64, i64)"),
+}
+
+
+def declarations(uses: list[tuple[str, str]], target: Target) -> list[str]:
+    """What the module calls: intrinsics, library functions and their vector variants."""
+    lines = [f"declare {t} @{text}" for t, texts in INTRINSICS.items() for text in texts]
+    for dtype in ("f32", "f64"):
+        t = TYPES[dtype]
+        for name in ("floor", "ceil", "trunc", "rint", "sqrt", "fabs"):
+            lines.append(f"declare {t} @llvm.{name}.{dtype}({t})")
+        for name in ("copysign", "maximum", "minimum"):
+            lines.append(f"declare {t} @llvm.{name}.{dtype}({t}, {t})")
+    for t in ("i32", "i64"):
+        lines.append(f"declare {t} @llvm.abs.{t}({t}, i1)")
+    kept: list[str] = []
+    for name, dtype in uses:
+        if name in LIBRARY or name in SPECIAL:
+            lines += library(name, dtype, target, kept)
+        else:
+            arguments = ", ".join(["ptr"] * (13 if name == "gemm" else 11))
+            lines.append(f"declare void @{symbol(name, dtype)}({arguments}) nounwind")
+    if kept:
+        shown = ", ".join(f"ptr @{name}" for name in kept)
+        lines.append(f'@llvm.compiler.used = appending global [{len(kept)} x ptr] [{shown}], '
+                     'section "llvm.metadata"')  # fmt: skip
+    return lines
+
+
+TWO_OPERANDS = ("pow", "arctan2", "hypot", "fmod")
+
+
+def library(name: str, dtype: str, target: Target, kept: list[str]) -> list[str]:
+    """A scalar function, and the attribute that names its vector variants."""
+    t, n = TYPES[dtype], 2 if name in TWO_OPERANDS else 1
+    lines = [f"declare {t} @{symbol(name, dtype)}({', '.join([t] * n)})"]
+    variants = []
+    for vector in target.vector_variants(name, dtype, n):
+        shape = f"<{vector.lanes} x {t}>"
+        lines.append(f"declare {shape} @{vector.symbol}({', '.join([shape] * n)})")
+        variants.append(f"_ZGV_LLVM_N{vector.lanes}{'v' * n}_{symbol(name, dtype)}({vector.symbol})")
+        kept.append(vector.symbol)
+    facts = "nounwind willreturn memory(none)"
+    if variants:
+        facts += f' "vector-function-abi-variant"="{",".join(variants)}"'
+    lines.append(f"attributes #{attributes(name, dtype)} = {{ {facts} }}")
+    return lines

@@ -1,0 +1,217 @@
+"""Where each value is stored, from who reads it; lifetimes; one workspace shared by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+
+from codegen.items import Item, Level, Loop, MemoryStep, Static
+from codegen.plan import Plan, buffer_of
+from codegen.schedule import Node
+from ir.program import Value
+from ir.types import DTYPES
+
+CHUNK = 4000
+"""Roughly the instructions of one function: LLVM takes more than linear time beyond."""
+STACK = 2048
+"""Bytes of the largest row that lies on the stack."""
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A place in memory: a parameter, a result, a slot of the workspace, a literal, or a row.
+
+    ``dims`` are the value's dimensions that it spans, row-major; the others are fixed by the loops
+    around the row.
+    """
+
+    kind: str
+    number: int
+    dtype: str
+    dims: tuple[int, ...]
+    shape: tuple[int, ...]
+    offset: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        size = DTYPES[self.dtype].size
+        for n in self.shape:
+            size *= n
+        return size
+
+
+@dataclass
+class Storage:
+    """The buffers of a plan, and how its top level is cut into functions."""
+
+    chunks: list[list[Node]] = field(default_factory=list)
+    buffers: dict[Value, Buffer] = field(default_factory=dict)
+    workspace: int = 0
+    """Bytes that a call needs beside its arguments and results."""
+
+
+def store(plan: Plan) -> Storage:
+    """Settle storage: register by default, memory where some reader cannot see the register."""
+    storage = Storage(cut(plan.tree))
+    for n, v in enumerate(plan.program.params):
+        storage.buffers[v] = spanning("param", n, v)
+    for n, v in enumerate(plan.literals):
+        storage.buffers[v] = spanning("literal", n, v)
+    spans = memory_spans(plan, storage.chunks)
+    for n, (v, bound) in enumerate(spans.items()):
+        root = buffer_of(plan, v)
+        if root in plan.results:
+            storage.buffers[v] = spanning("result", plan.results[root], v)
+        elif bound:
+            row = spanning("row", n, v, plan.definitions[v][0].levels[:bound])
+            if row.nbytes <= STACK:
+                storage.buffers[v] = row
+    place_in_workspace(plan, spans, storage)
+    for v in spans:
+        if v not in storage.buffers:
+            storage.buffers[v] = storage.buffers[buffer_of(plan, v)]
+    return storage
+
+
+def place_in_workspace(plan: Plan, spans: dict[Value, int], storage: Storage) -> None:
+    """Give each buffer that has no place yet a slot; slots are shared by lifetime."""
+    slots = Slots()
+    lifetimes = find_lifetimes(plan, spans, storage)
+    for v, (first, last) in sorted(lifetimes.items(), key=lambda entry: entry[1]):
+        buffer = spanning("slot", 0, v, plan.definitions[v][0].levels[: spans[v]])
+        offset = slots.take(buffer.nbytes, first, last)
+        storage.buffers[v] = replace(buffer, offset=offset)
+    storage.workspace = slots.size
+
+
+def spanning(kind: str, number: int, v: Value, around: Sequence[Level] = ()) -> Buffer:
+    """A buffer for the dimensions that the loops ``around`` it leave open."""
+    fixed = {level.dim for level in around}
+    dims = tuple([d for d in range(v.type.rank) if d not in fixed])
+    return Buffer(kind, number, v.type.dtype, dims, tuple([v.type.shape[d] for d in dims]))
+
+
+def leaves(nodes: list[Node]) -> Iterator[Item]:
+    """Every item, in order."""
+    for node in nodes:
+        if isinstance(node, Loop):
+            yield from leaves(node.body)
+        else:
+            yield node
+
+
+def cut(tree: list[Node]) -> list[list[Node]]:
+    """The top level in chunks, each to be one function."""
+    chunks: list[list[Node]] = [[]]
+    spent = 0
+    for node in tree:
+        cost = sum(item.cost for item in leaves([node]))
+        if spent and spent + cost > CHUNK:
+            chunks.append([])
+            spent = 0
+        chunks[-1].append(node)
+        spent += cost
+    return chunks
+
+
+def memory_spans(plan: Plan, chunks: list[list[Node]]) -> dict[Value, int]:
+    """The values that need memory, each with the number of loops around its buffer."""
+    chunk_of = {item: n for n, nodes in enumerate(chunks) for item in leaves(nodes)}
+    spans: dict[Value, int] = dict.fromkeys(sorted_by_item(plan), 0)
+
+    def limit(v: Value, loops: int) -> None:
+        spans[v] = min(spans.get(v, loops), loops)
+
+    for item in plan.items:
+        if isinstance(item, MemoryStep):
+            limit(item.value, item.opens)
+        for read in item.reads:
+            makers = plan.definitions.get(read.value)
+            if makers and needs_memory(makers, item, read.index, chunk_of):
+                limit(read.value, shared(makers[0], item))
+    for item in plan.items:
+        for read in item.reads:
+            if read.value in spans and (makers := plan.definitions.get(read.value)):
+                limit(read.value, shared(makers[0], item))
+    return spans
+
+
+def sorted_by_item(plan: Plan) -> list[Value]:
+    """The values that must lie whole in memory, in the order in which items make them."""
+    split = {v for v, makers in plan.definitions.items() if len(makers) > 1}
+    chosen = plan.in_memory | split
+    return [v for v in dict.fromkeys(item.value for item in plan.items) if v in chosen]
+
+
+def shared(maker: Item, reader: Item) -> int:
+    """How many loops the two have in common."""
+    count = 0
+    for mine, its in zip(maker.path, reader.path, strict=False):
+        if mine is not its:
+            break
+        count += 1
+    return count
+
+
+def needs_memory(
+    makers: list[Item], reader: Item, index: tuple[object, ...], chunk_of: dict[Item, int]
+) -> bool:
+    """Whether the reader cannot see the register that the maker leaves."""
+    maker = makers[0]
+    if len(makers) > 1 or chunk_of[maker] != chunk_of[reader]:
+        return True
+    if isinstance(maker, Static):
+        return not all(isinstance(i, int) for i in index)
+    around = sum(level.dim is not None for level in maker.levels)
+    return shared(maker, reader) < around
+
+
+def find_lifetimes(
+    plan: Plan, spans: dict[Value, int], storage: Storage
+) -> dict[Value, tuple[int, int]]:
+    """For each workspace buffer, the top-level nodes at which it is first and last touched."""
+    where: dict[Item, int] = {}
+    for n, node in enumerate(plan.tree):
+        where.update(dict.fromkeys(leaves([node]), n))
+    lifetimes: dict[Value, tuple[int, int]] = {}
+
+    def touch(v: Value, item: Item) -> None:
+        root = buffer_of(plan, v)
+        if v in spans and root not in storage.buffers:
+            n = where[item]
+            first, last = lifetimes.get(root, (n, n))
+            lifetimes[root] = min(first, n), max(last, n)
+
+    for item in plan.items:
+        touch(item.value, item)
+        for v in item.eq.operands:
+            touch(v, item)
+        for read in item.reads:
+            touch(read.value, item)
+    return lifetimes
+
+
+class Slots:
+    """A workspace in which buffers whose lifetimes do not meet share places."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.free: dict[int, list[int]] = {}
+        self.busy: list[tuple[int, int, int]] = []
+
+    def take(self, nbytes: int, first: int, last: int) -> int:
+        """The offset of a place from node ``first`` to node ``last``; calls come by ``first``."""
+        rounding = 8 if nbytes <= 8 else ALIGNMENT
+        nbytes = -(-nbytes // rounding) * rounding
+        while self.busy and self.busy[0][0] < first:
+            _, size, offset = heappop(self.busy)
+            self.free.setdefault(size, []).append(offset)
+        if found := self.free.get(nbytes):
+            offset = found.pop()
+        else:
+            offset = -(-self.size // rounding) * rounding
+            self.size = offset + nbytes
+        heappush(self.busy, (last, nbytes, offset))
+        return offset

@@ -1,0 +1,70 @@
+"""Arrays in, arrays out: calling compiled code on NumPy's buffers."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ir.errors import CheckError
+from ir.op import Array
+from ir.ops.control import ERRORS
+from ir.ops import Check, Guard
+from ir.program import Program
+
+ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+Caller = Callable[[Sequence[Array]], list[Array]]
+
+
+class GuardMiss(CheckError):
+    """The values take another path than the compiled one; ``number`` says at which guard."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+def caller(address: int, program: Program, workspace: int) -> Caller:
+    """A Python function that runs the code at ``address`` on arrays of the program's types."""
+    entry = ENTRY(address)
+    types = [(v.type.shape, v.type.numpy) for v in program.results]
+    expected = [(v.type.shape, v.type.numpy) for v in program.params]
+
+    def call(arrays: Sequence[Array]) -> list[Array]:
+        for array, (shape, dtype) in zip(arrays, expected, strict=True):
+            fits = array.shape == shape and array.dtype == dtype and array.dtype.isnative
+            if not (fits and array.flags.c_contiguous and array.flags.aligned):
+                raise TypeError(
+                    f"compiled code was given {array.dtype}{array.shape}, it takes a contiguous, "
+                    f"aligned {dtype}{shape}"
+                )
+        results = [np.empty(shape, dtype) for shape, dtype in types]
+        scratch = np.empty(workspace + 64, np.uint8) if workspace else None
+        base = 0
+        if scratch is not None:
+            base = -(-scratch.ctypes.data // 64) * 64
+        status = entry(pointers(arrays), pointers(results), base)
+        if status:
+            failed(program, status)
+        return results
+
+    return call
+
+
+def pointers(arrays: Sequence[Array]) -> ctypes.Array[ctypes.c_void_p]:
+    """The arrays' data, as C's array of pointers."""
+    return (ctypes.c_void_p * max(len(arrays), 1))(*[a.ctypes.data for a in arrays])
+
+
+def failed(program: Program, number: int) -> None:
+    """Raise what the guard or check of that number says."""
+    eq = program.equations[number - 1]
+    if isinstance(eq.op, Guard):
+        raise GuardMiss(number, f"{eq.loc.excerpt()}\nthe values take another path here")
+    assert isinstance(eq.op, Check)
+    raise ERRORS[eq.op.error](f"{eq.loc.excerpt()}\n{eq.op.message}")
+
+
+def read_counter(address: int) -> int:
+    return ctypes.c_int64.from_address(address).value

@@ -1,0 +1,102 @@
+"""The loop tree: which items share which loops."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
+
+from codegen.index import Axis
+from codegen.items import Carried, Close, Fill, Item, Loop, MemoryStep, Open, aligned
+
+Node = Loop | Item
+TRIES = 8
+"""How many open loops an item looks at before it opens one of its own."""
+
+
+def schedule(items: Sequence[Item]) -> list[Node]:
+    """Loops and items in an order that meets every dependency; sets each item's path.
+
+    An item joins a loop that runs over the same steps if all that it reads from it is made at the
+    same step, and comes after every other item it depends on.
+    """
+    return Body(list(items), 0).nodes()
+
+
+class Body:
+    """The items of one loop body (or of the whole program), put in groups in order."""
+
+    def __init__(self, items: list[Item], depth: int) -> None:
+        self.items, self.depth = items, depth
+        self.groups: list[list[Item]] = []
+        self.open: dict[tuple[int, int, bool], list[int]] = {}
+        self.place: dict[Item, int] = {}
+        self.touched: list[set[object]] = []
+
+    def nodes(self) -> list[Node]:
+        for item in self.items:
+            group = self.group_for(item)
+            self.place[item] = group
+            self.groups[group].append(item)
+            self.touched[group].update(read.value for read in item.reads)
+            self.touched[group].add(item.value)
+        made: list[Node] = []
+        for members in self.groups:
+            first = members[0]
+            if len(first.levels) <= self.depth:
+                made += members
+                continue
+            axis = first.levels[self.depth].axis
+            loop = Loop(Axis(axis.low, axis.high))
+            for item in members:
+                item.path.append(loop)
+            loop.body = Body(members, self.depth + 1).nodes()
+            carried = [m for m in members if isinstance(m, Carried) and m.opens == self.depth]
+            made += [opening(m) for m in carried]
+            made.append(loop)
+            made += [Close(m.eq, m.value, path=m.path[: self.depth], step=m) for m in carried]
+        return made
+
+    def group_for(self, item: Item) -> int:
+        """The earliest group that the item may stand in and gains from, or a new one at the end."""
+        if len(item.levels) <= self.depth:
+            return self.new_group()
+        first = 0
+        for dependency in item.dependencies:
+            where = self.place.get(dependency.item)
+            if where is not None:
+                shares = aligned(item, self.depth, dependency)
+                first = max(first, where if shares else where + 1)
+        axis = item.levels[self.depth].axis
+        candidates = self.open.setdefault((axis.low, axis.high, item.serial), [])
+        start = bisect_left(candidates, first)
+        for group in candidates[start : start + TRIES]:
+            if self.gains(item, group):
+                return group
+        candidates.append(self.new_group())
+        return candidates[-1]
+
+    def gains(self, item: Item, group: int) -> bool:
+        """Whether the item reads something that the group makes or reads too."""
+        touched = self.touched[group]
+        return not item.reads or any(read.value in touched for read in item.reads)
+
+    def new_group(self) -> int:
+        self.groups.append([])
+        self.touched.append(set())
+        return len(self.groups) - 1
+
+
+def opening(step: Carried) -> Node:
+    """What goes before the loops that a fold or scan carries values through."""
+    around = step.path[: step.opens]
+    if not isinstance(step, MemoryStep):
+        return Open(step.eq, step.value, path=around, step=step)
+    before, rest = step.levels[: step.opens], step.levels[step.opens :]
+    inner = [level for level in rest if level.dim is not None]
+    loops = [Loop(Axis(level.axis.low, level.axis.high)) for level in inner]
+    fill = Fill(step.eq, step.value, [*before, *inner], step.fixed, path=[*around, *loops])
+    for outer, body in pairwise([*loops, fill]):
+        assert isinstance(outer, Loop)
+        outer.body.append(body)
+    return loops[0]

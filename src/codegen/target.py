@@ -1,0 +1,145 @@
+"""The machine that code is made for, and the library functions that it has."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import sys
+from dataclasses import dataclass
+from functools import cache
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+
+from codegen.functions import LIBRARY, SPECIAL
+
+WIDTHS = {"avx512f": ("e", 64), "avx2": ("d", 32), "sse4.2": ("b", 16)}
+"""CPU feature to the letter of the vector ABI and the bytes of a vector."""
+
+NO_VECTOR = ("fmod", *SPECIAL)
+
+
+@dataclass(frozen=True)
+class VectorVariant:
+    """A function of glibc's vector library: several elements at once."""
+
+    lanes: int
+    symbol: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """A triple, a CPU and its features, and the addresses of library functions."""
+
+    triple: str
+    cpu: str
+    features: tuple[str, ...]
+
+    def machine(self) -> Any:
+        """LLVM's target machine, for JIT code at the usual optimisation."""
+        target = llvm.Target.from_triple(self.triple)
+        return target.create_target_machine(
+            cpu=self.cpu,
+            features=",".join(f"+{name}" for name in self.features),
+            opt=2,
+            reloc="pic",
+            codemodel="jitdefault",
+            jit=True,
+        )
+
+    def vector_variants(self, name: str, dtype: str, operands: int) -> list[VectorVariant]:
+        """The vector versions of a library function that this machine can run."""
+        found = []
+        size = 4 if dtype == "f32" else 8
+        if name in NO_VECTOR:
+            return found
+        for feature, (letter, width) in WIDTHS.items():
+            if feature in self.features:
+                c_name = LIBRARY[name] + ("f" if dtype == "f32" else "")
+                lanes = width // size
+                symbol = f"_ZGV{letter}N{lanes}{'v' * operands}_{c_name}"
+                if vector_address(symbol):
+                    found.append(VectorVariant(lanes, symbol))
+        return found
+
+
+@cache
+def host() -> Target:
+    """The machine that this process runs on."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = tuple(sorted(name for name, on in llvm.get_host_cpu_features().items() if on))
+    return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
+
+
+@cache
+def vector_library() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL("libmvec.so.1")
+    except OSError:
+        return None
+
+
+@cache
+def vector_address(symbol: str) -> int:
+    """The address of a vector function; 0 where there is none."""
+    return address_in(vector_library(), symbol)
+
+
+def address_in(library: ctypes.CDLL | None, symbol: str) -> int:
+    try:
+        return ctypes.cast(getattr(library, symbol), ctypes.c_void_p).value or 0
+    except AttributeError:
+        return 0
+
+
+@cache
+def math_library() -> ctypes.CDLL:
+    return ctypes.CDLL(ctypes.util.find_library("m"))
+
+
+@cache
+def address(name: str, dtype: str) -> int:
+    """The address of a scalar library function: C's, scipy's, or the BLAS's."""
+    if name in LIBRARY:
+        return address_in(math_library(), LIBRARY[name] + ("f" if dtype == "f32" else ""))
+    if name in SPECIAL:
+        return special_address(SPECIAL[name])
+    return blas_address(("s" if dtype == "f32" else "d") + name)
+
+
+def capsule_address(capsules: dict[str, Any], name: str) -> int:
+    """The C function behind a capsule of Cython's."""
+    capsule = capsules[name]
+    name_of = ctypes.pythonapi.PyCapsule_GetName
+    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(pointer(capsule, name_of(capsule)))
+
+
+def special_address(name: str) -> int:
+    from scipy.special import cython_special  # noqa: PLC0415  (slow to import)
+
+    capsules = cython_special.__pyx_capi__
+    double = next((n for n in (name, f"__pyx_fuse_1{name}") if n in capsules), name)
+    return capsule_address(capsules, double)
+
+
+@cache
+def blas() -> ctypes.CDLL:
+    """The OpenBLAS that NumPy has loaded, with 64-bit integers."""
+    folder = Path(np.__file__).parent.parent / "numpy.libs"
+    for path in glob(str(folder / "libscipy_openblas64_*")):
+        return ctypes.CDLL(path)
+    raise RuntimeError(f"NumPy's OpenBLAS is not in {folder} (platform {sys.platform})")
+
+
+def blas_address(name: str) -> int:
+    found = address_in(blas(), f"scipy_{name}_64_")
+    if not found:
+        raise RuntimeError(f"NumPy's OpenBLAS has no {name}")
+    return found
