@@ -111,22 +111,30 @@ def address(name: str, dtype: str) -> int:
     return blas_address(("s" if dtype == "f32" else "d") + name)
 
 
-def capsule_address(capsules: dict[str, Any], name: str) -> int:
-    """The C function behind a capsule of Cython's."""
-    capsule = capsules[name]
-    name_of = ctypes.pythonapi.PyCapsule_GetName
-    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return int(pointer(capsule, name_of(capsule)))
-
-
 def special_address(name: str) -> int:
+    """The float64 version of a function in scipy.special's C interface."""
     from scipy.special import cython_special  # noqa: PLC0415  (slow to import)
 
-    capsules = cython_special.__pyx_capi__
-    double = next((n for n in (name, f"__pyx_fuse_1{name}") if n in capsules), name)
-    return capsule_address(capsules, double)
+    for key, capsule in cython_special.__pyx_capi__.items():
+        signature = capsule_name(capsule)
+        if key in (name, f"__pyx_fuse_0{name}", f"__pyx_fuse_1{name}") and signature.startswith(
+            b"double (double"
+        ):
+            return capsule_address(capsule, signature)
+    raise RuntimeError(f"scipy.special has no {name} for float64")
+
+
+def capsule_name(capsule: Any) -> bytes:
+    """The C signature that Cython gives a capsule as its name."""
+    get = ctypes.pythonapi.PyCapsule_GetName
+    get.restype, get.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    return bytes(get(capsule))
+
+
+def capsule_address(capsule: Any, name: bytes) -> int:
+    get = ctypes.pythonapi.PyCapsule_GetPointer
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(get(capsule, name))
 
 
 @cache

@@ -75,7 +75,7 @@ def emit(f: Function, eq: Equation, x: str, y: str, out: str) -> None:
         if s.n == 1:
             vector(f, dtype, at[0], at[1], at[2], s.m, s.k, left.flipped)
         elif s.m == 1:
-            vector(f, dtype, at[1], at[0], at[2], s.n, s.k, not right.flipped)
+            vector(f, dtype, at[1], at[0], at[2], s.n, s.k, right.flipped)
         else:
             matrix(f, dtype, at, s, left.flipped, right.flipped)
 
@@ -98,8 +98,8 @@ def matrix(f: Function, dtype: str, at: list[str], s: Sizes, left: bool, right: 
     x, y, out = at
     one, zero = constant(f, dtype, 1.0), constant(f, dtype, 0.0)
     arguments = [
-        flag(f, right), flag(f, left), size(f, s.n), size(f, s.m), size(f, s.k), one,
-        y, size(f, s.k if right else s.n), x, size(f, s.m if left else s.k), zero,
+        flag(f, not right), flag(f, left), size(f, s.n), size(f, s.m), size(f, s.k), one,
+        y, size(f, s.n if right else s.k), x, size(f, s.m if left else s.k), zero,
         out, size(f, s.n),
     ]  # fmt: skip
     call(f, "gemm", dtype, arguments)

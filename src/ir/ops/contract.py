@@ -60,9 +60,9 @@ class DotGeneral(Bilinear):
         inner = prod(x.shape[d] for d in self.contract[0])
         left = x.transpose(*self.batch[0], *free[0], *self.contract[0])
         right = y.transpose(*self.batch[1], *self.contract[1], *free[1])
-        product = left.reshape(*shared, prod(rows), inner) @ right.reshape(
-            *shared, inner, prod(columns)
-        )
+        left = left.reshape(*shared, prod(rows), inner)
+        right = right.reshape(*shared, inner, prod(columns))
+        product = left @ right if self.contract[0] else left * right
         return np.asarray(product.reshape((*shared, *rows, *columns)))
 
     def element(self, k: Kernel, at: Index, x: Source, y: Source) -> Scalar:

@@ -313,8 +313,8 @@ def slice_of_concatenate(b: Builder, op: Slice, x: Term) -> Value | None:
 
 
 @law(SliceAdd)
-def add_into_zeros(b: Builder, op: SliceAdd, x: Term, y: Term) -> Value | None:
-    """a whole array added into zeros is that array, but for the sign of its zeros"""
+def add_everywhere(b: Builder, op: SliceAdd, x: Term, y: Term) -> Value | None:
+    """a whole array added everywhere is an addition"""
     whole = y.type == x.type and op is SliceAdd((0,) * y.type.rank, (1,) * y.type.rank)
     return b(Add(), x.value, y.value) if whole else None
 
@@ -322,7 +322,7 @@ def add_into_zeros(b: Builder, op: SliceAdd, x: Term, y: Term) -> Value | None:
 @law(Concatenate)
 def concatenate_of_one(b: Builder, op: Op, *xs: Term) -> Value | None:
     """one operand alone is already end to end; empty operands add nothing"""
-    full = [x for x in xs if x.type.size] or [xs[0]]
+    full = [x for x in xs if x.type.size] or list(xs)
     if len(full) == 1:
         return full[0].value
     return b(op, *[x.value for x in full]) if len(full) < len(xs) else None
@@ -334,12 +334,21 @@ def pad_by_nothing(b: Builder, op: Pad, x: Term) -> Value | None:
     return None if any((*op.before, *op.after)) else x.value
 
 
-@law(ReduceSum, ReduceProd, ReduceMax, ReduceMin)
-def reduce_no_axis(b: Builder, op: ReduceSum, x: Term) -> Value | None:
+@law(ReduceProd, ReduceMax, ReduceMin)
+def reduce_no_axis(b: Builder, op: ReduceProd, x: Term) -> Value | None:
     """folding no axis is the identity; folding axes of size 1 is a reshape"""
     if any(x.type.shape[a] != 1 for a in op.axes):
         return None
     return b(Reshape(op.infer(x.type).shape), x.value)  # type: ignore[no-any-return]
+
+
+@law(ReduceSum)
+def sum_of_one(b: Builder, op: ReduceSum, x: Term) -> Value | None:
+    """the sum of one number is that number plus the 0.0 that sums begin with, so never -0.0"""
+    if any(x.type.shape[a] != 1 for a in op.axes):
+        return None
+    y = b(Reshape(op.infer(x.type).shape), x.value)
+    return b(Add(), y, b(Constant(0, y.type.dtype, y.type.shape)))  # type: ignore[no-any-return]
 
 
 @law(DotGeneral)
