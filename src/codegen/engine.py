@@ -154,5 +154,3 @@ def compile_program(program: Program, count: bool = False) -> Compiled:
     ``count`` makes an instrumented build, which adds up the work it executes.
     """
     return Compiled(verify(run(program, COMPILE)), count)
-
-

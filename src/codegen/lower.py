@@ -178,7 +178,9 @@ def library(name: str, dtype: str, target: Target, kept: list[str]) -> list[str]
     for vector in target.vector_variants(name, dtype, n):
         shape = f"<{vector.lanes} x {t}>"
         lines.append(f"declare {shape} @{vector.symbol}({', '.join([shape] * n)})")
-        variants.append(f"_ZGV_LLVM_N{vector.lanes}{'v' * n}_{symbol(name, dtype)}({vector.symbol})")
+        variants.append(
+            f"_ZGV_LLVM_N{vector.lanes}{'v' * n}_{symbol(name, dtype)}({vector.symbol})"
+        )
         kept.append(vector.symbol)
     facts = "nounwind willreturn memory(none)"
     if variants:

@@ -142,7 +142,8 @@ def sorted_by_item(plan: Plan) -> list[Value]:
     """The values that must lie whole in memory, in the order in which items make them."""
     split = {v for v, makers in plan.definitions.items() if len(makers) > 1}
     chosen = plan.in_memory | split
-    return [v for v in dict.fromkeys(item.value for item in plan.items) if v in chosen]
+    made = [*(item.value for item in plan.items), *plan.shares]
+    return [v for v in dict.fromkeys(made) if v in chosen]
 
 
 def shared(maker: Item, reader: Item) -> int:

@@ -195,8 +195,10 @@ class EmitKernel:
         if isinstance(index, int):
             return self.const(index, dtype)
         counter = Register(self, self.counter(index), "i64")
-        return counter if dtype == "i64" else Register(
-            self, convert(self.f, counter.name, "i64", dtype), dtype
+        return (
+            counter
+            if dtype == "i64"
+            else Register(self, convert(self.f, counter.name, "i64", dtype), dtype)
         )
 
     def index(self, x: Register, extent: int) -> Index:

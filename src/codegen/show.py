@@ -60,5 +60,3 @@ def line(item: Item, names: dict[Value, str], storage: Storage) -> str:
         return f"close {name} -> {where}"
     kind = " unrolled" if isinstance(item, Static) else f" {type(item).__name__.lower()}"
     return f"{name} = {op}{kind if kind != ' compute' else ''} -> {where}"
-
-

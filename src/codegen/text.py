@@ -104,7 +104,9 @@ class Function:
         yield i
         following = self(f"add nuw nsw i64 {i}, 1")
         more = self(f"icmp slt i64 {following}, {high}")
-        self.lines[head + 1] = f"  {i} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"
+        self.lines[head + 1] = (
+            f"  {i} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"
+        )
         self.branch(more, body, done)
         self.label(done)
 

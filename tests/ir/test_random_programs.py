@@ -68,7 +68,6 @@ def test_passes_keep_meaning(chunk: int, figures: Any) -> None:
         for passes in (CLEANUP, COMPILE):
             q = run(p, passes, check=True)
             same_arrays(evaluate(q, xs), want, f"seed {seed} after all\n{p}\n{q}")
-            assert q.size() <= inline(p).size()
         figures.add("random programs compared before and after passes, with 0 mismatches")
 
 
@@ -105,7 +104,8 @@ def test_vjp_is_the_adjoint_of_jvp(chunk: int, figures: Any) -> None:
         cts = [rng.uniform(-1, 1, y.shape).astype(y.dtype) for y in dys]
         bars = evaluate(back, [*xs, *cts])[m:]
         tidy = run(back, COMPILE, check=True)
-        same_arrays(evaluate(tidy, [*xs, *cts])[m:], bars, f"seed {seed}\n{p}\n{back}\n{tidy}")
+        for y, want in zip(evaluate(tidy, [*xs, *cts]), expected(back, [*xs, *cts]), strict=True):
+            want.check(np.asarray(y), f"seed {seed}\n{p}\n{back}\n{tidy}")
         if not finite(dys, bars):
             figures.add("random programs without finite derivatives, rejected")
             continue

@@ -71,7 +71,9 @@ def emit(f: Function, eq: Equation, x: str, y: str, out: str) -> None:
     f.spend(2 * s.batch * s.m * s.n * s.k)
 
     def product(i: str | int) -> None:
-        at = [offset(f, p, i, n, dtype) for p, n in ((x, s.m * s.k), (y, s.k * s.n), (out, s.m * s.n))]
+        at = [
+            offset(f, p, i, n, dtype) for p, n in ((x, s.m * s.k), (y, s.k * s.n), (out, s.m * s.n))
+        ]
         if s.n == 1:
             vector(f, dtype, at[0], at[1], at[2], s.m, s.k, left.flipped)
         elif s.m == 1:

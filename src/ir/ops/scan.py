@@ -33,8 +33,8 @@ class CumSum(Linear):
         return np.cumsum(x, self.axis, dtype=x.dtype)
 
     def initial(self, k: Kernel, x: ArrayType) -> Scalar:
-        """The carry before the first element."""
-        return k.const(0, x.dtype)  # type: ignore[no-any-return]
+        """The carry before the first element; -0.0 keeps the sign of a zero that comes first."""
+        return k.const(-0.0, x.dtype)  # type: ignore[no-any-return]
 
     def scan(self, k: Kernel, at: Index, carry: Scalar, x: Source) -> Scalar:
         return carry + x[at]  # type: ignore[no-any-return]
