@@ -1,0 +1,92 @@
+"""Which arguments a derivative is taken of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tracer import tree
+from tracer.calls import Call, traceable
+from tracer.errors import (
+    ArgnumsError,
+    DifferentiableLeafError,
+    DifferentiableTypeError,
+    message,
+)
+
+Argnums = int | Sequence[int]
+
+
+class Wrt:
+    """The arguments that ``argnums`` names in a call: positions, flags by traced leaf."""
+
+    def __init__(self, call: Call, argnums: Argnums, transform: str) -> None:
+        self.single = isinstance(argnums, int)
+        self.positions = positions(argnums, len(call.args), transform)
+        for n in self.positions:
+            check_leaves(call.args[n], f"argument {n}", transform)
+        chosen = set(self.positions)
+        self.flags = [a.index in chosen for a in call.arguments]
+        order = [a.index for a in call.arguments if a.index in chosen]
+        listed = [n for p in self.positions for n, i in enumerate(order) if i == p]
+        self.order = listed
+        """For each leaf in the order of argnums, its place among the differentiated leaves."""
+        given = tuple([call.args[n] for n in self.positions])
+        self.leaves, self.treedef = tree.flatten(given[0] if self.single else given)
+
+    def pack(self, leaves: Sequence[Any]) -> Any:
+        """One thing for each differentiated leaf, in the structure of the arguments."""
+        return tree.unflatten(self.treedef, leaves)
+
+    def ordered(self, found: Sequence[Any]) -> list[Any]:
+        """From program order to the order of argnums."""
+        return [found[n] for n in self.order]
+
+
+def positions(argnums: Any, count: int, transform: str) -> tuple[int, ...]:
+    """The positions that argnums names, counted from the front."""
+
+    def wrong(gist: str) -> ArgnumsError:
+        return ArgnumsError(
+            message(f"{transform}: {gist}.", "argnums is an int, or a tuple of different ints.")
+        )
+
+    if isinstance(argnums, bool) or not isinstance(argnums, int | tuple | list):
+        raise wrong(f"argnums should be int or tuple, got {type(argnums).__name__}")
+    listed = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if not listed:
+        raise wrong("argnums must not be empty")
+    for n in listed:
+        if isinstance(n, bool) or not isinstance(n, int):
+            raise wrong(f"argnums holds {n!r}, which is not an int")
+        if not -count <= n < count:
+            raise wrong(f"Got argnum={n}, but only {count} positional inputs")
+    found = tuple([n % count for n in listed])
+    if len(set(found)) < len(found):
+        raise wrong(f"argnums={argnums!r} names an argument twice")
+    return found
+
+
+def check_leaves(argument: Any, what: str, transform: str) -> None:
+    """Every leaf must be a float array or number."""
+    for leaf in tree.leaves(argument):
+        if isinstance(leaf, bool | int) or (traceable(leaf) and not is_float(leaf)):
+            dtype = getattr(leaf, "dtype", type(leaf).__name__)
+            raise DifferentiableTypeError(
+                message(
+                    f"{transform}: {what} holds {dtype}, which has no derivative.",
+                    "Convert with astype(float), or leave it out of the differentiated argument.",
+                )
+            )
+        if not traceable(leaf):
+            shown = getattr(leaf, "dtype", None) or type(leaf).__name__
+            raise DifferentiableLeafError(
+                message(
+                    f"{transform}: {what} holds something that is no float array: got {shown}.",
+                    "Pass it as an argument that is not differentiated.",
+                )
+            )
+
+
+def is_float(leaf: Any) -> bool:
+    return isinstance(leaf, float) or leaf.dtype.kind == "f"

@@ -1,0 +1,156 @@
+"""Tracer: what a traced function sees in the place of an array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ir.program import Value
+from tracer import tables
+from tracer.concrete import python_value, refuse_item_assignment
+from tracer.errors import EscapeError, MutationError, UntracedFunctionError, message
+from tracer.methods import Methods
+from tracer.operators import Operators
+from tracer.trace import Trace
+
+
+class Tracer(Operators, Methods):
+    """A value of a running trace; shapes, dtypes and results are NumPy's.
+
+    ``weak`` marks a Python number (it does not decide a result's dtype), ``scalar`` what NumPy
+    would give as a scalar rather than a 0-d array.
+    """
+
+    __slots__ = ("home", "scalar", "value", "weak")
+    __array_priority__ = 1000.0
+
+    def __init__(self, trace: Trace, value: Value, weak: bool = False, scalar: bool = False):
+        self.home = trace
+        self.value = value
+        self.weak = weak
+        self.scalar = scalar
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.type.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.value.type.shape)
+
+    @property
+    def size(self) -> int:
+        return self.value.type.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.value.type.numpy
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.value.type.nbytes
+
+    def __repr__(self) -> str:
+        return f"Tracer<{self.value.type}>"
+
+    def __format__(self, spec: str) -> str:
+        return format(python_value(self, "format")[()], spec) if spec else repr(self)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(message("len() of an unsized object.", "A 0-d array has no len."))
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tracer]:
+        if not self.shape:
+            raise TypeError(message("iteration over a 0-d array.", "Use it as a number."))
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any())
+
+    def __getitem__(self, key: Any) -> Tracer:
+        found: Tracer = tables.GETITEM[0](self, key)
+        return found
+
+    def __setitem__(self, key: Any, item: Any) -> NoReturn:
+        raise MutationError(
+            message(
+                f"{self!r} cannot be written to: a traced array does not change in place.",
+                "Build the result with np.where, np.concatenate or np.stack.",
+            )
+        )
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
+        return tables.call_ufunc(ufunc, method, args, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        found = tables.FUNCTIONS.get(func)
+        if found is None:
+            raise untraced(func)
+        return found(*args, **kwargs)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise EscapeError(
+            message(
+                f"NumPy asks for the elements of {self!r} as constants here, so their derivative"
+                " would be lost.",
+                "Use np.stack([...]) for np.array([...]) of traced values, and tracer.numpy for a"
+                " function that NumPy does not dispatch; stop_gradient drops a derivative.",
+            )
+        )
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                message(
+                    f"the truth value of {self!r}, an array of {self.size} elements, is ambiguous.",
+                    "Use .any() or .all().",
+                )
+            )
+        return bool(python_value(self, "bool").item())
+
+    def __float__(self) -> float:
+        refuse_item_assignment(self)
+        return float(python_value(self, "float").item())
+
+    def __int__(self) -> int:
+        refuse_item_assignment(self)
+        return int(python_value(self, "int").item())
+
+    def __complex__(self) -> complex:
+        refuse_item_assignment(self)
+        return complex(python_value(self, "complex").item())
+
+    def __index__(self) -> int:
+        refuse_item_assignment(self)
+        if self.value.type.info.kind != "int" or self.shape:
+            raise TypeError(
+                message(f"{self!r} is no integer and cannot be an index.", "Use int(x).")
+            )
+        return int(python_value(self, "index").item())
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(
+            message(f"{self!r} cannot be pickled or copied: it is no data.", "Return the value.")
+        )
+
+    def __copy__(self) -> Tracer:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tracer:
+        return self
+
+
+def untraced(func: Any) -> UntracedFunctionError:
+    """The error for a NumPy function without a table entry."""
+    name = tables.numpy_name(func)
+    return UntracedFunctionError(
+        message(f"{name} is not traced.", f"Nearest that is: {tables.nearest(name)}.")
+    )

@@ -1,0 +1,107 @@
+"""Each misuse, as a class that both torch-style and JAX-style ``except`` clauses catch.
+
+Every message begins with the user's ``file:line``, shows that line, and ends with the way out.
+"""
+
+from __future__ import annotations
+
+from ir.loc import Loc, user_loc
+
+
+class TracerWarning(UserWarning):
+    """Something works, but probably not as meant: a derivative is dropped, say."""
+
+
+class TransformError(RuntimeError):
+    """A transform was asked for something that it cannot give."""
+
+
+class NonScalarOutputError(TransformError, TypeError):
+    """The function under ``grad`` did not return one number."""
+
+
+class DifferentiableTypeError(TransformError, TypeError):
+    """A derivative was asked with respect to integers or bools, or of them."""
+
+
+class DifferentiableLeafError(ValueError, TypeError):
+    """A differentiated argument holds something that is no array."""
+
+
+class AuxError(TransformError, TypeError):
+    """``has_aux=True``, and the function did not return a pair."""
+
+
+class OutputError(TransformError, TypeError):
+    """A function returned something that is no array, or nothing."""
+
+
+class CotangentError(TransformError, ValueError):
+    """Cotangents do not fit the function's outputs."""
+
+
+class TangentError(TransformError, TypeError):
+    """Tangents do not fit the primals."""
+
+
+class ArgnumsError(TransformError):
+    """``argnums`` does not name positional arguments of the call."""
+
+
+class VmapError(ValueError):
+    """``in_dims``, ``out_dims`` or the mapped sizes do not fit."""
+
+
+class OutDimsRangeError(VmapError, IndexError):
+    """An output has no axis where ``out_dims`` wants its batch axis."""
+
+
+class RandomnessError(RuntimeError):
+    """``randomness`` is none of the known modes."""
+
+
+class ConcretizationError(RuntimeError, TypeError):
+    """Python asked for a value that is not known while tracing."""
+
+
+class MutationError(RuntimeError, TypeError):
+    """A traced array would have to change in place."""
+
+
+class EscapeError(RuntimeError, TypeError):
+    """A traced value was about to become a constant in silence."""
+
+
+class LeakedTracerError(RuntimeError):
+    """A tracer is used outside the call, or the thread, that made it."""
+
+
+class UntracedFunctionError(TypeError, NotImplementedError):
+    """A NumPy function, or one of its arguments, that is not traced."""
+
+
+class PromotionError(TypeError):
+    """NumPy's result dtype is none that the IR knows, or there is none."""
+
+
+class ShapeError(ValueError):
+    """Shapes that do not go together."""
+
+
+class AxisError(ValueError, IndexError):
+    """An axis that the array does not have."""
+
+
+class BoundsError(IndexError):
+    """An index outside the array, or one that NumPy does not understand."""
+
+
+class StaticArgumentError(ValueError, TypeError):
+    """An argument of a jitted function that is neither an array nor hashable."""
+
+
+def message(gist: str, way_out: str, loc: Loc | None = None) -> str:
+    """``file:line: gist``, the source line, the way out."""
+    at = user_loc() if loc is None else loc
+    shown = f"\n    {at.source}" if at.source else ""
+    return f"{at.head}: {gist}{shown}\n{way_out}"

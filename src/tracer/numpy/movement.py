@@ -1,0 +1,341 @@
+"""Functions that move elements: shapes, axes, joining, splitting, repeating."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ir import ops
+from tracer.array import Tracer
+from tracer.emit import (
+    axes_of,
+    axis_of,
+    broadcast,
+    broadcast_shapes,
+    concatenated,
+    cut,
+    emit,
+    permute,
+    reshape,
+    stacked,
+    strong,
+)
+from tracer.errors import ShapeError, UntracedFunctionError, message
+from tracer.numpy.table import implements
+
+
+def ints(shape: Any) -> tuple[int, ...]:
+    """A shape given as an int, a sequence, or an array of ints."""
+    if isinstance(shape, int | np.integer):
+        return (int(shape),)
+    return tuple([int(n) for n in shape])
+
+
+def row_major(order: str) -> None:
+    if order not in ("C", "K", "A"):
+        raise UntracedFunctionError(
+            message(f"order={order!r} is not traced.", "Transpose first: np.ravel(x.T).")
+        )
+
+
+@implements(np.shape, arrays="a")
+def shape_(a: Tracer) -> tuple[int, ...]:
+    return a.shape
+
+
+@implements(np.ndim, arrays="a")
+def ndim_(a: Tracer) -> int:
+    return a.ndim
+
+
+@implements(np.size, arrays="a")
+def size_(a: Tracer, axis: Any = None) -> int:
+    return prod([a.shape[d] for d in axes_of(axis, a.ndim)])
+
+
+@implements(np.iscomplexobj, arrays="x")
+def iscomplexobj(x: Tracer) -> bool:
+    return False
+
+
+@implements(np.isrealobj, arrays="x")
+def isrealobj(x: Tracer) -> bool:
+    return True
+
+
+@implements(np.reshape, arrays="a")
+def reshape_(a: Tracer, shape: Any, order: str = "C") -> Tracer:
+    row_major(order)
+    wanted = list(ints(shape))
+    known = prod([n for n in wanted if n != -1])
+    if wanted.count(-1) == 1 and known and a.size % known == 0:
+        wanted[wanted.index(-1)] = a.size // known
+    if prod(wanted) != a.size or -1 in wanted:
+        raise ShapeError(
+            message(
+                f"cannot reshape an array of shape {a.shape} into shape {tuple(ints(shape))}.",
+                f"The sizes must agree: {a.size} elements.",
+            )
+        )
+    made = reshape(strong(a), tuple(wanted))
+    return Tracer(made.home, made.value, scalar=a.scalar and not made.shape)
+
+
+@implements(np.ravel, arrays="a")
+def ravel(a: Tracer, order: str = "C") -> Tracer:
+    row_major(order)
+    return reshape(strong(a), (a.size,))
+
+
+@implements(np.transpose, arrays="a")
+def transpose(a: Tracer, axes: Any = None) -> Tracer:
+    if axes is None:
+        return permute(a, range(a.ndim)[::-1])
+    listed = axes_of(tuple(axes), a.ndim)
+    if len(listed) != a.ndim:
+        raise ShapeError(message(f"axes {axes} do not match {a!r}.", "Name each axis once."))
+    return permute(a, listed)
+
+
+@implements(np.matrix_transpose, arrays="x")
+def matrix_transpose(x: Tracer) -> Tracer:
+    return swapaxes(x, -1, -2)
+
+
+@implements(np.swapaxes, arrays="a")
+def swapaxes(a: Tracer, axis1: int, axis2: int) -> Tracer:
+    order = list(range(a.ndim))
+    i, j = axis_of(axis1, a.ndim), axis_of(axis2, a.ndim)
+    order[i], order[j] = order[j], order[i]
+    return permute(a, order)
+
+
+@implements(np.expand_dims, arrays="a")
+def expand_dims(a: Tracer, axis: Any) -> Tracer:
+    added = axis if isinstance(axis, tuple | list) else (axis,)
+    rank = a.ndim + len(added)
+    spots, sizes = axes_of(tuple(added), rank), iter(a.shape)
+    made = reshape(strong(a), tuple([1 if d in spots else next(sizes) for d in range(rank)]))
+    return Tracer(made.home, made.value)
+
+
+@implements(np.squeeze, arrays="a")
+def squeeze(a: Tracer, axis: Any = None) -> Tracer:
+    ones = [d for d, n in enumerate(a.shape) if n == 1]
+    dropped = ones if axis is None else axes_of(axis, a.ndim)
+    if not set(dropped) <= set(ones):
+        raise ShapeError(
+            message(
+                f"cannot squeeze axis {axis} of {a!r}: its size is not 1.", "Squeeze axes of 1."
+            )
+        )
+    made = reshape(strong(a), tuple([n for d, n in enumerate(a.shape) if d not in dropped]))
+    return Tracer(made.home, made.value, scalar=a.scalar)
+
+
+@implements(np.broadcast_to, arrays="array")
+def broadcast_to(array: Tracer, shape: Any) -> Tracer:
+    wanted = ints(shape)
+    if broadcast_shapes(array.shape, wanted) != wanted:
+        raise ShapeError(
+            message(
+                f"shape {array.shape} does not broadcast to {wanted}.",
+                "Axes are matched from the last; each must be equal, or 1.",
+            )
+        )
+    made = broadcast(strong(array), wanted)
+    return Tracer(made.home, made.value)
+
+
+@implements(np.broadcast_arrays, arrays="args")
+def broadcast_arrays(*args: Tracer) -> tuple[Tracer, ...]:
+    shape = broadcast_shapes(*[x.shape for x in args])
+    return tuple([broadcast_to(x, shape) for x in args])
+
+
+def at_least(rank: int, x: Tracer) -> Tracer:
+    """As ``np.atleast_1d`` and its siblings place the new axes."""
+    shape = x.shape
+    if rank == 3 and len(shape) == 2:
+        return reshape(strong(x), (*shape, 1))
+    if rank == 3 and len(shape) == 1:
+        return reshape(strong(x), (1, *shape, 1))
+    return reshape(strong(x), (1,) * (rank - len(shape)) + shape)
+
+
+def at_least_all(rank: int, arys: Sequence[Tracer]) -> Any:
+    made = tuple([at_least(rank, x) for x in arys])
+    return made[0] if len(made) == 1 else made
+
+
+@implements(np.atleast_1d, arrays="arys")
+def atleast_1d(*arys: Tracer) -> Any:
+    return at_least_all(1, arys)
+
+
+@implements(np.atleast_2d, arrays="arys")
+def atleast_2d(*arys: Tracer) -> Any:
+    return at_least_all(2, arys)
+
+
+@implements(np.atleast_3d, arrays="arys")
+def atleast_3d(*arys: Tracer) -> Any:
+    return at_least_all(3, arys)
+
+
+def joined(xs: Sequence[Tracer], axis: int) -> Tracer:
+    """End to end, with an error that shows the shapes."""
+    along = axis_of(axis, xs[0].ndim)
+    rest = {x.shape[:along] + x.shape[along + 1 :] for x in xs}
+    if len(rest) > 1 or len({x.ndim for x in xs}) > 1:
+        raise ShapeError(
+            message(
+                f"arrays of shapes {', '.join(str(x.shape) for x in xs)} cannot be joined along"
+                f" axis {axis}.",
+                "All other axes must agree.",
+            )
+        )
+    return concatenated([strong(x) for x in xs], along)
+
+
+@implements(np.concatenate, lists="arrays")
+def concatenate(arrays: list[Tracer], axis: int | None = 0, dtype: Any = None) -> Tracer:
+    made = joined([ravel(x) for x in arrays] if axis is None else arrays, axis or 0)
+    return made if dtype is None else made.astype(dtype)  # type: ignore[no-any-return]
+
+
+@implements(np.stack, lists="arrays")
+def stack(arrays: list[Tracer], axis: int = 0, dtype: Any = None) -> Tracer:
+    made = stacked(arrays[0].home, arrays)
+    spot = axis_of(axis, made.ndim)
+    order = list(range(1, made.ndim))
+    order.insert(spot, 0)
+    made = permute(made, order)
+    return made if dtype is None else made.astype(dtype)  # type: ignore[no-any-return]
+
+
+@implements(np.vstack, lists="tup")
+def vstack(tup: list[Tracer]) -> Tracer:
+    return joined([at_least(2, x) for x in tup], 0)
+
+
+@implements(np.hstack, lists="tup")
+def hstack(tup: list[Tracer]) -> Tracer:
+    xs = [at_least(1, x) for x in tup]
+    return joined(xs, 0 if xs[0].ndim == 1 else 1)
+
+
+@implements(np.dstack, lists="tup")
+def dstack(tup: list[Tracer]) -> Tracer:
+    return joined([at_least(3, x) for x in tup], 2)
+
+
+@implements(np.column_stack, lists="tup")
+def column_stack(tup: list[Tracer]) -> Tracer:
+    return joined([transpose(at_least(2, x)) if x.ndim < 2 else x for x in tup], 1)
+
+
+@implements(np.append, arrays="arr values")
+def append(arr: Tracer, values: Tracer, axis: int | None = None) -> Tracer:
+    if axis is None:
+        return joined([ravel(arr), ravel(values)], 0)
+    return joined([arr, values], axis)
+
+
+@implements(np.flip, arrays="m")
+def flip(m: Tracer, axis: Any = None) -> Tracer:
+    for d in axes_of(axis, m.ndim):
+        if m.shape[d]:
+            m = cut(m, d, m.shape[d] - 1, -1, -1)
+    return strong(m)
+
+
+@implements(np.fliplr, arrays="m")
+def fliplr(m: Tracer) -> Tracer:
+    return flip(m, 1)
+
+
+@implements(np.flipud, arrays="m")
+def flipud(m: Tracer) -> Tracer:
+    return flip(m, 0)
+
+
+@implements(np.rot90, arrays="m")
+def rot90(m: Tracer, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tracer:
+    first, second = axes_of(tuple(axes), m.ndim)
+    if k % 4 == 0:
+        return m
+    if k % 4 == 2:
+        return flip(m, (first, second))
+    return flip(swapaxes(m, first, second), first if k % 4 == 1 else second)
+
+
+@implements(np.roll, arrays="a")
+def roll(a: Tracer, shift: Any, axis: Any = None) -> Tracer:
+    if axis is None:
+        return reshape(roll(ravel(a), shift, 0), a.shape)
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    for by, d in zip(shifts.ravel().tolist(), axes.ravel().tolist(), strict=True):
+        along = axis_of(d, a.ndim)
+        n = a.shape[along]
+        if n and by % n:
+            a = joined([cut(a, along, n - by % n, n), cut(a, along, 0, n - by % n)], along)
+    return a
+
+
+@implements(np.tile, arrays="A")
+def tile(A: Tracer, reps: Any) -> Tracer:
+    counts = ints(reps)
+    rank = max(A.ndim, len(counts))
+    counts = (1,) * (rank - len(counts)) + counts
+    shape = (1,) * (rank - A.ndim) + A.shape
+    wide = tuple([n for pair in zip(counts, shape, strict=True) for n in pair])
+    spread = emit(ops.Broadcast(wide, tuple(range(1, 2 * rank, 2))), reshape(strong(A), shape))
+    return reshape(spread, tuple([c * n for c, n in zip(counts, shape, strict=True)]))
+
+
+@implements(np.repeat, arrays="a")
+def repeat(a: Tracer, repeats: Any, axis: int | None = None) -> Tracer:
+    x = ravel(a) if axis is None else a
+    along = axis_of(axis or 0, x.ndim)
+    counts = np.broadcast_to(np.asarray(repeats), (x.shape[along],))
+    where = np.repeat(np.arange(x.shape[along]), counts)
+    return np.take(x, where, along)  # type: ignore[return-value]
+
+
+@implements(np.pad, arrays="array")
+def pad(
+    array: Tracer, pad_width: Any, mode: str = "constant", constant_values: Any = 0
+) -> Tracer:
+    widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
+    before, after = tuple([w[0] for w in widths]), tuple([w[1] for w in widths])
+    if mode == "constant" and not isinstance(constant_values, Tracer):
+        padded = emit(ops.Pad(before, after), strong(array))
+        if not np.any(constant_values):
+            return padded
+        values = np.pad(np.zeros(array.shape, array.dtype), pad_width, mode, constant_values=constant_values)
+        return padded + values
+    if mode in ("edge", "wrap", "reflect", "symmetric"):
+        for d, (low, high) in enumerate(widths):
+            places = np.pad(np.arange(array.shape[d]), (low, high), mode)
+            array = np.take(array, places, d)  # type: ignore[assignment]
+        return array
+    raise UntracedFunctionError(
+        message(
+            f"np.pad with mode={mode!r} is not traced.",
+            "Modes: constant, edge, wrap, reflect, symmetric.",
+        )
+    )
+
+
+def in_numpy(func: Any) -> None:
+    """NumPy's own Python code for the function traces as it is."""
+    plain = func.__wrapped__
+    implements(func, arrays=("ary" if "split" in func.__name__ else "a"))(plain)
+
+
+for func in (np.moveaxis, np.rollaxis, np.array_split, np.split, np.hsplit, np.vsplit, np.dsplit):
+    in_numpy(func)

@@ -1,0 +1,200 @@
+"""Choice, clipping, conversion, comparison of arrays, and arrays made like another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import pi
+from typing import Any
+
+import numpy as np
+
+from ir import ops
+from tracer import promote
+from tracer.array import Tracer
+from tracer.emit import astype, broadcast, broadcast_together, emit, number, promoted, strong
+from tracer.errors import UntracedFunctionError, message
+from tracer.numpy import elementwise
+from tracer.numpy.elementwise import is_nan, truth
+from tracer.numpy.table import implements
+from tracer.tables import FUNCTIONS, UFUNCS
+
+
+@implements(np.where, arrays="condition x y")
+def where(condition: Tracer, x: Tracer | None = None, y: Tracer | None = None) -> Any:
+    if x is None or y is None:
+        return np.nonzero(condition)
+    then, otherwise = promoted([x, y])
+    made = emit(ops.Select(), *broadcast_together([truth(condition), then, otherwise]))
+    return Tracer(made.home, made.value)
+
+
+@implements(np.select, lists="condlist choicelist", arrays="default")
+def select(condlist: list[Tracer], choicelist: list[Tracer], default: Any = 0) -> Tracer:
+    made = default
+    for condition, choice in zip(condlist[::-1], choicelist[::-1], strict=True):
+        made = np.where(condition, choice, made)
+    return made  # type: ignore[no-any-return]
+
+
+@implements(np.clip, arrays="a a_min a_max min max")
+def clip(
+    a: Tracer,
+    a_min: Tracer | None = None,
+    a_max: Tracer | None = None,
+    min: Tracer | None = None,
+    max: Tracer | None = None,
+) -> Tracer:
+    """At an edge the derivative is 1, so it is a choice and no maximum."""
+    low, high = a_min if min is None else min, a_max if max is None else max
+    given = [x for x in (a, low, high) if x is not None]
+    xs = broadcast_together(promoted(given))
+    made = xs[0]
+    if low is not None:
+        made = elementwise.where(emit(ops.Less(), made, xs[1]), xs[1], made)
+    if high is not None:
+        made = elementwise.where(emit(ops.Greater(), made, xs[-1]), xs[-1], made)
+    return Tracer(made.home, made.value, scalar=not made.shape)
+
+
+@implements(np.astype, arrays="x")
+def astype_(x: Tracer, dtype: Any) -> Tracer:
+    return astype(strong(x), promote.short(dtype))
+
+
+@implements(np.round, np.around, arrays="a")
+def round_(a: Tracer, decimals: int = 0) -> Tracer:
+    if a.dtype.kind != "f":
+        if decimals < 0:
+            raise UntracedFunctionError(
+                message("np.round of integers to tens is not traced.", "Divide, then floor.")
+            )
+        return strong(a)
+    if not decimals:
+        return np.rint(a)  # type: ignore[return-value]
+    scale = 10.0 ** abs(decimals)
+    if decimals > 0:
+        return np.rint(a * scale) / scale  # type: ignore[return-value]
+    return np.rint(a / scale) * scale  # type: ignore[return-value]
+
+
+@implements(np.fix, arrays="x")
+def fix(x: Tracer) -> Tracer:
+    return np.trunc(x)  # type: ignore[return-value]
+
+
+@implements(np.sinc, arrays="x")
+def sinc(x: Tracer) -> Tracer:
+    """1 at 0, where its derivative is 0."""
+    angle = np.multiply(x, pi)
+    zero = np.equal(angle, 0.0)
+    safe = np.where(zero, 1.0, angle)
+    made = np.where(zero, 1.0, np.sin(safe) / safe)
+    return Tracer(made.home, made.value, scalar=not made.shape)  # type: ignore[attr-defined]
+
+
+@implements(np.nan_to_num, arrays="x")
+def nan_to_num(x: Tracer, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tracer:
+    if x.dtype.kind != "f":
+        return x
+    limits = np.finfo(x.dtype)
+    high = float(limits.max) if posinf is None else posinf
+    low = float(limits.min) if neginf is None else neginf
+    inf = number(x, float("inf"))
+    made = elementwise.where(is_nan(x), number(x, nan), x)
+    made = elementwise.where(emit(ops.Equal(), x, inf), number(x, high), made)
+    made = elementwise.where(emit(ops.Equal(), x, -inf), number(x, low), made)
+    return Tracer(made.home, made.value, scalar=not made.shape)
+
+
+@implements(np.real, np.real_if_close, arrays="val")
+def real(val: Tracer) -> Tracer:
+    return val
+
+
+@implements(np.isposinf, arrays="x")
+def isposinf(x: Tracer) -> Tracer:
+    return np.equal(x, np.inf)  # type: ignore[no-any-return]
+
+
+@implements(np.isneginf, arrays="x")
+def isneginf(x: Tracer) -> Tracer:
+    return np.equal(x, -np.inf)  # type: ignore[no-any-return]
+
+
+@implements(np.isclose, arrays="a b")
+def isclose(
+    a: Tracer, b: Tracer, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tracer:
+    near = np.less_equal(np.absolute(a - b), atol + rtol * np.absolute(b)) & np.isfinite(b)
+    made = np.logical_or(near, np.equal(a, b))
+    if equal_nan:
+        made = made | (np.isnan(a) & np.isnan(b))
+    return made  # type: ignore[return-value]
+
+
+@implements(np.allclose, arrays="a b")
+def allclose(
+    a: Tracer, b: Tracer, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tracer:
+    return np.all(isclose(a, b, rtol, atol, equal_nan))  # type: ignore[return-value]
+
+
+@implements(np.array_equal, arrays="a1 a2")
+def array_equal(a1: Tracer, a2: Tracer) -> Any:
+    return np.all(np.equal(a1, a2)) if a1.shape == a2.shape else False
+
+
+def filled(like: Tracer, fill: Any, dtype: Any, shape: Any) -> Tracer:
+    """An array of one number, like another in shape and dtype unless told."""
+    short = like.value.type.dtype if dtype is None else promote.short(dtype)
+    size = like.shape if shape is None else tuple(np.atleast_1d(shape).tolist())
+    if isinstance(fill, Tracer):
+        made = broadcast(astype(strong(fill), short), size)
+        return Tracer(made.home, made.value)
+    if np.ndim(fill):
+        return np.broadcast_to(np.asarray(fill), size) + filled(like, 0, short, size)  # type: ignore[no-any-return]
+    value = np.asarray(fill).astype(like.dtype if dtype is None else dtype).item()
+    return Tracer(like.home, like.home.number(value, short, size))
+
+
+@implements(np.zeros_like, np.empty_like, arrays="a")
+def zeros_like(a: Tracer, dtype: Any = None, shape: Any = None) -> Tracer:
+    return filled(a, 0, dtype, shape)
+
+
+@implements(np.ones_like, arrays="a")
+def ones_like(a: Tracer, dtype: Any = None, shape: Any = None) -> Tracer:
+    return filled(a, 1, dtype, shape)
+
+
+@implements(np.full_like, arrays="a")
+def full_like(a: Tracer, fill_value: Any, dtype: Any = None, shape: Any = None) -> Tracer:
+    return filled(a, fill_value, dtype, shape)
+
+
+@implements(np.copy, arrays="a")
+def copy(a: Tracer) -> Tracer:
+    return Tracer(a.home, a.value)
+
+
+@implements(np.meshgrid, arrays="xi")
+def meshgrid(*xi: Tracer) -> tuple[Tracer, ...]:
+    """The grid of NumPy's default indexing, "xy"."""
+    n = len(xi)
+    made = []
+    for d, x in enumerate(xi):
+        spot = 1 - d if d < 2 and n > 1 else d
+        made.append(np.reshape(x, tuple([-1 if e == spot else 1 for e in range(n)])))
+    return tuple(np.broadcast_arrays(*made))  # type: ignore[arg-type]
+
+
+def relu(x: Tracer) -> Tracer:
+    """``max(x, 0)`` with derivative 0 at 0."""
+    made = elementwise.where(emit(ops.Greater(), x, number(x, 0)), x, number(x, 0))
+    made = elementwise.where(is_nan(x), x, made) if x.dtype.kind == "f" else made
+    return Tracer(made.home, made.value, scalar=x.scalar)
+
+
+FUNCTIONS["relu"] = relu
+
+

@@ -1,0 +1,96 @@
+"""How an entry of the NumPy table is declared and called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from tracer.emit import lift, owner
+from tracer.errors import UntracedFunctionError, message
+from tracer.tables import FUNCTIONS, numpy_name
+
+Rule = Callable[..., Any]
+
+
+class Entry:
+    """A NumPy function on tracers: lifts the array arguments, then asks its rule.
+
+    Without any tracer among the arguments it is the NumPy function itself.
+    """
+
+    def __init__(self, func: Any, rule: Rule, arrays: tuple[str, ...], lists: tuple[str, ...]):
+        update_wrapper(self, func, ("__name__", "__qualname__", "__doc__"), ())
+        self.func = func
+        self.rule = rule
+        self.lists = frozenset(lists)
+        self.lifted = frozenset((*arrays, *lists))
+        given = inspect.signature(rule).parameters.values()
+        self.names = [p.name for p in given if p.kind is not p.VAR_POSITIONAL]
+        self.rest = next((p.name for p in given if p.kind is p.VAR_POSITIONAL), None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        trace = owner(args, kwargs)
+        if trace is None:
+            return self.func(*args, **kwargs)
+        kwargs = self.accepted(kwargs, len(args))
+        names = [*self.names[: len(args)], *[self.rest] * (len(args) - len(self.names))]
+        if self.rest is not None:
+            names = [self.rest] * len(args)
+
+        def ready(name: str | None, x: Any) -> Any:
+            if name not in self.lifted or x is None:
+                return x
+            if name in self.lists:
+                return [lift(trace, item) for item in x]
+            return lift(trace, x)
+
+        return self.rule(
+            *[ready(name, x) for name, x in zip(names, args, strict=False)],
+            **{name: ready(name, x) for name, x in kwargs.items()},
+        )
+
+    def accepted(self, kwargs: dict[str, Any], given: int) -> dict[str, Any]:
+        """The keywords that the rule takes; the others must be absent or as by default."""
+        if self.rest is None and given > len(self.names):
+            raise self.refusal("that many arguments")
+        kept = {}
+        for name, x in kwargs.items():
+            if name in self.names:
+                kept[name] = x
+            elif not (x is None or (name in IGNORED and x in IGNORED[name])):
+                raise self.refusal(f"{name}=")
+        return kept
+
+    def refusal(self, what: str) -> UntracedFunctionError:
+        taken = ", ".join(self.names) or "arrays"
+        return UntracedFunctionError(
+            message(
+                f"{numpy_name(self.func)} does not take {what} on traced arrays.",
+                f"It takes {taken}.",
+            )
+        )
+
+
+IGNORED: dict[str, tuple[Any, ...]] = {
+    "order": ("C", "K", "A"),
+    "casting": ("same_kind", "unsafe", "safe"),
+    "subok": (True, False),
+    "copy": (True, False),
+    "mode": ("raise",),
+    "optimize": (True, False, "greedy", "optimal"),
+    "like": (),
+}
+"""Keywords without a meaning here, and the values they may have."""
+
+
+def implements(*funcs: Any, arrays: str = "", lists: str = "") -> Callable[[Rule], Rule]:
+    """Enter the rule for the functions; ``arrays`` and ``lists`` name what is lifted."""
+
+    def enter(rule: Rule) -> Rule:
+        for func in funcs:
+            FUNCTIONS[func] = Entry(func, rule, tuple(arrays.split()), tuple(lists.split()))
+        return rule
+
+    return enter

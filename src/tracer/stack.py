@@ -1,0 +1,91 @@
+"""What is being traced in this thread: traces and no_grad scopes, the youngest last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Union
+
+from ir.program import Value
+
+if TYPE_CHECKING:
+    from tracer.trace import Trace
+
+
+class Scope:
+    """One entry into ``no_grad``: what is computed under it is constant to every derivative."""
+
+    __slots__ = ("stopped",)
+
+    def __init__(self) -> None:
+        self.stopped: dict[Value, Value] = {}
+        """Each value read under the scope, as the scope's equations read it."""
+
+
+Entry = Union["Trace", Scope]
+STACK: ContextVar[tuple[Entry, ...]] = ContextVar("tracer stack", default=())
+
+
+def push(entry: Entry) -> None:
+    STACK.set((*STACK.get(), entry))
+
+
+def pop(entry: Entry) -> None:
+    """Leave the entry, and whatever was entered inside it and not left."""
+    stack = STACK.get()
+    STACK.set(stack[: stack.index(entry)])
+
+
+def scope_over(trace: Trace) -> Scope | None:
+    """The outermost no_grad scope that was opened after the trace began."""
+    stack = STACK.get()
+    if not stack or stack[-1] is trace:
+        return None
+    later = stack[stack.index(trace) + 1 :] if trace in stack else ()
+    return next((entry for entry in later if isinstance(entry, Scope)), None)
+
+
+class no_grad:  # noqa: N801  (spelled as in torch)
+    """Context manager and decorator: what is computed inside has no derivative.
+
+    A transform obeys it inside its function, and ignores one that is open around it. Values are
+    unchanged.
+
+    >>> import numpy as np
+    >>> from tracer import grad, no_grad
+    >>> def f(x):
+    ...     with no_grad():
+    ...         c = x**2
+    ...     return x - c
+    >>> grad(f)(2.0)
+    np.float64(1.0)
+    """
+
+    def __new__(cls, func: Callable[..., Any] | None = None) -> Any:
+        made = super().__new__(cls)
+        made.scopes = []
+        return made if func is None else made(func)
+
+    scopes: list[Scope]
+
+    def __enter__(self) -> None:
+        self.scopes.append(Scope())
+        push(self.scopes[-1])
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pop(self.scopes.pop())
+
+    def __call__(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(func)
+        def without_gradient(*args: Any, **kwargs: Any) -> Any:
+            with no_grad():
+                return func(*args, **kwargs)
+
+        return without_gradient

@@ -1,0 +1,196 @@
+"""One run of a Python function on tracers, and the program that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import get_ident
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from ir import ops
+from ir.build import Builder
+from ir.errors import TypeRuleError
+from ir.loc import Loc, user_loc
+from ir.op import Array, Op
+from ir.passes.fold import LIMIT, constant_of
+from ir.program import Program, Value
+from ir.types import ArrayType, type_of
+from tracer.errors import LeakedTracerError, ShapeError, message
+from tracer.stack import STACK, Scope, pop, push, scope_over
+
+if TYPE_CHECKING:
+    from tracer.array import Tracer
+
+Operand = Union["Tracer", Array]
+"""What a program's parameter stands for when it is run or inlined."""
+
+
+class Trace:
+    """Owns the equations of one function call; a context manager while the function runs.
+
+    ``refusal`` is the reason why Python cannot ask for values here; ``values_known`` says that
+    it can, because the parameters in ``sources`` stand for concrete arrays or outer tracers.
+    """
+
+    def __init__(self, func: Callable[..., Any], kind: str) -> None:
+        self.name: str = getattr(func, "__name__", type(func).__name__)
+        self.kind = kind
+        self.builder = Builder()
+        self.active = True
+        self.thread = get_ident()
+        self.level = len(STACK.get())
+        self.sources: dict[Value, Operand] = {}
+        self.hidden: list[Value] = []
+        self.entered: dict[Value, Value] = {}
+        self.snapshots: dict[int, tuple[Array, Array, Value]] = {}
+        self.numbers: dict[Any, Value] = {}
+        self.constants: dict[Value, Op] = {}
+        self.differentiated: set[Value] = set()
+        self.known: dict[Value, Array] = {}
+        self.producers: dict[Value, Any] = {}
+        self.indexed = 0
+
+    def __enter__(self) -> Trace:
+        push(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pop(self)
+        self.active = False
+
+    def param(self, type: ArrayType, source: Operand | None = None) -> Value:
+        """An explicit parameter; ``source`` is what it stands for, if Python may know."""
+        value = self.builder.param(type)
+        if source is not None:
+            self.sources[value] = source
+        return value
+
+    def enter(self, x: Tracer) -> Value:
+        """A value of this trace that stands for the tracer: its own, or a hidden parameter."""
+        if x.home is self:
+            return x.value
+        check_alive(x)
+        if x.value not in self.entered:
+            if x.home.level > self.level:
+                raise leaked(x, "has not reached this older one")
+            self.entered[x.value] = self.hide(x.value.type, x)
+        return self.entered[x.value]
+
+    def hide(self, type: ArrayType, source: Operand) -> Value:
+        value = self.builder.param(type)
+        self.sources[value] = source
+        self.hidden.append(value)
+        return value
+
+    def number(self, number: bool | int | float, dtype: str, shape: tuple[int, ...]) -> Value:
+        """One number in every place of the shape."""
+        key = (number, dtype, shape) if number else (str(number), dtype, shape)
+        found = self.numbers.get(key)
+        if found is None:
+            found = self.numbers[key] = self.constant(ops.Constant(number, dtype, shape))
+        return found
+
+    def constant(self, op: Op) -> Value:
+        """The result of an op without operands, made once."""
+        found = self.numbers.get(op)
+        if found is None:
+            self.builder.loc = user_loc()
+            found = self.numbers[op] = self.builder(op)
+            self.constants[found] = op
+        return found
+
+    def capture(self, array: Array) -> Value:
+        """An array met while tracing: written out if small, else a hidden parameter."""
+        type = type_of(array)
+        if type.size <= LIMIT:
+            return self.constant(constant_of(np.asarray(array, type.numpy), type))
+        kept = self.snapshots.get(id(array))
+        if kept is not None and same_bytes(array, kept[1]):
+            return kept[2]
+        snapshot = np.array(array, type.numpy, order="C", copy=True, subok=False)
+        value = self.hide(type, snapshot)
+        self.snapshots[id(array)] = array, snapshot, value
+        return value
+
+    def emit(self, op: Op, *values: Value) -> Any:
+        """Append an equation; under no_grad its operands are read through stop_gradient."""
+        b = self.builder
+        b.loc = user_loc()
+        scope = scope_over(self)
+        if scope is not None:
+            values = self.stopped(scope, values)
+        try:
+            made = b(op, *values)
+        except TypeRuleError as error:
+            raise ShapeError(message(str(error), "Check the shapes and dtypes.", b.loc)) from None
+        if scope is not None:
+            made_here = made if isinstance(made, tuple) else (made,)
+            scope.stopped.update(zip(made_here, made_here, strict=True))
+        return made
+
+    def stopped(self, scope: Scope, values: Sequence[Value]) -> tuple[Value, ...]:
+        """The values as constants to every derivative, each made so once in the scope."""
+        for v in values:
+            if v not in scope.stopped:
+                moves = v.type.info.differentiable and v not in self.constants
+                scope.stopped[v] = self.builder(ops.StopGradient(), v) if moves else v
+        return tuple([scope.stopped[v] for v in values])
+
+    def inline(self, program: Program, args: Sequence[Value]) -> tuple[Value, ...]:
+        """Append the program's equations, inputs stopped under no_grad."""
+        scope = scope_over(self)
+        if scope is None:
+            return self.builder.inline(program, args)
+        made = self.builder.inline(program, self.stopped(scope, args))
+        scope.stopped.update(zip(made, made, strict=True))
+        return made
+
+    def finish(self, results: Sequence[Value]) -> Program:
+        return self.builder.finish(*results, name=identifier(self.name))
+
+
+def identifier(name: str) -> str:
+    """The function's name as the IR's text can hold it."""
+    return name if name.isidentifier() else "function"
+
+
+def same_bytes(array: Array, snapshot: Array) -> bool:
+    """Whether nothing was written to the array since the snapshot: nans and -0.0 count."""
+    return array.shape == snapshot.shape and (
+        np.ascontiguousarray(array, snapshot.dtype).tobytes() == snapshot.tobytes()
+    )
+
+
+def check_alive(x: Tracer) -> None:
+    """Refuse a tracer whose trace has ended or belongs to another thread."""
+    if not x.home.active:
+        raise leaked(x, "has ended")
+    if x.home.thread != get_ident():
+        raise leaked(x, "runs in another thread")
+
+
+def leaked(x: Tracer, why: str) -> LeakedTracerError:
+    loc = birth(x)
+    made = f"made at {loc.head}: {loc.source}" if loc else f"an argument of {x.home.name}"
+    return LeakedTracerError(
+        message(
+            f"{x!r} escaped from {x.home.name}, whose trace {why} (the tracer was {made}).",
+            "Return the value from the function, with has_aux=True if it is not to be"
+            " differentiated, instead of storing it.",
+        )
+    )
+
+
+def birth(x: Tracer) -> Loc | None:
+    """The line that made the tracer; None for a parameter."""
+    for eq in x.home.builder.equations:
+        if x.value in eq.results:
+            return eq.loc
+    return None

@@ -1,0 +1,43 @@
+"""Pytrees: nested containers of leaves. The only module that speaks optree.
+
+``None`` is a leaf, and dicts keep their insertion order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optree
+
+NAMESPACE = "tracer"
+TreeDef = optree.PyTreeSpec
+
+# Entered once and never left: the order of a dict's keys is the user's.
+optree.dict_insertion_ordered(True, namespace=NAMESPACE).__enter__()
+
+
+def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
+    """The leaves, and the structure that holds them."""
+    return optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
+
+
+def unflatten(treedef: TreeDef, leaves: Sequence[Any]) -> Any:
+    return optree.tree_unflatten(treedef, leaves)
+
+
+def leaves(tree: Any) -> list[Any]:
+    return flatten(tree)[0]
+
+
+def structure(tree: Any) -> TreeDef:
+    return flatten(tree)[1]
+
+
+def tree_map(function: Callable[..., Any], tree: Any) -> Any:
+    return optree.tree_map(function, tree, none_is_leaf=True, namespace=NAMESPACE)
+
+
+def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
+    """One leaf of ``prefix`` for each leaf of ``tree``; ValueError where they do not match."""
+    return list(optree.broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=NAMESPACE))
