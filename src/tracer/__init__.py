@@ -1,7 +1,40 @@
-"""Derivatives, batching and native code for NumPy functions."""
+"""Derivatives, batching and native code for NumPy functions.
+
+>>> import numpy as np
+>>> from tracer import grad
+>>> grad(lambda x: np.sum(np.sin(x)))(np.array([0.0, np.pi]))
+array([ 1., -1.])
+"""
 
 from __future__ import annotations
 
+from tracer import errors, numpy
+from tracer.abstract import ShapeDtype, stop_gradient, trace
+from tracer.batching import vmap
+from tracer.forward import jvp, linearize
+from tracer.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
+from tracer.jit import jit
 from tracer.reverse import grad, grad_and_value, value_and_grad, vjp
 from tracer.stack import no_grad
 
+__all__ = [
+    "ShapeDtype",
+    "errors",
+    "grad",
+    "grad_and_value",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "linearize",
+    "no_grad",
+    "numpy",
+    "stop_gradient",
+    "trace",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

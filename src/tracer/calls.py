@@ -191,5 +191,3 @@ def distinct(results: Sequence[Operand], operands: Sequence[Operand]) -> list[Op
         seen.add(id(fresh))
         made.append(fresh)
     return made
-
-

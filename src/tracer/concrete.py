@@ -62,7 +62,7 @@ def python_value(x: Tracer, question: str) -> Array:
     try:
         found = concrete(x.home, x.value)
     except UnknownValueError as unknown:
-        raise refused(x, question, unknown.trace) from None
+        raise refused(x, question, unknown.home) from None
     if question in ("float", "int", "item", "tolist", "complex") and differentiated(x):
         warn_dropped(x, question)
     return found

@@ -11,7 +11,7 @@ from tracer.concrete import python_value
 from tracer.tables import FUNCTIONS, UFUNCS
 
 if TYPE_CHECKING:
-    from tracer.array import Tracer
+    pass
 
 
 def method(func: Any) -> Callable[..., Any]:
@@ -58,11 +58,11 @@ class Methods:
     floor, ceil, reciprocal = map(elementwise, (np.floor, np.ceil, np.reciprocal))
 
     @property
-    def T(self: Any) -> Any:  # noqa: N802  (NumPy's name)
+    def T(self: Any) -> Any:
         return FUNCTIONS[np.transpose](self)
 
     @property
-    def mT(self: Any) -> Any:  # noqa: N802
+    def mT(self: Any) -> Any:
         return FUNCTIONS[np.matrix_transpose](self)
 
     @property

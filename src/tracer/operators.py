@@ -72,8 +72,8 @@ class Operators:
     __xor__, __rxor__ = binary(np.bitwise_xor), reflected(np.bitwise_xor)
     __lshift__, __rlshift__ = binary(np.left_shift), reflected(np.left_shift)
     __rshift__, __rrshift__ = binary(np.right_shift), reflected(np.right_shift)
-    __eq__ = comparison(np.equal)  # type: ignore[assignment]
-    __ne__ = comparison(np.not_equal)  # type: ignore[assignment]
+    __eq__ = comparison(np.equal)
+    __ne__ = comparison(np.not_equal)
     __lt__, __le__ = comparison(np.less), comparison(np.less_equal)
     __gt__, __ge__ = comparison(np.greater), comparison(np.greater_equal)
     __neg__, __pos__ = unary(np.negative), unary(np.positive)

@@ -20,7 +20,7 @@ SUPPORTED = ", ".join(str(row.numpy) for row in DTYPES.values())
 def loop(ufunc: np.ufunc, *tags: Tag) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The dtypes that the ufunc converts its operands to, and those of its results."""
     given = [t if isinstance(t, type) else DTYPES[t].numpy for t in tags]
-    found = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))  # type: ignore[arg-type]
+    found = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
     names = tuple([SHORT[d] for d in found])
     return names[: ufunc.nin], names[ufunc.nin :]
 

@@ -114,9 +114,7 @@ def gradients(
     float_outputs(traced.output, transform)
     hidden = [False] * (len(traced.operands) - len(wrt.flags))
     flags = (*wrt.flags, *hidden)
-    derived = derive(
-        traced.program, ("grad", flags), lambda: gradient(traced.program, flags)
-    )
+    derived = derive(traced.program, ("grad", flags), lambda: gradient(traced.program, flags))
     results = distinct(derived.run(0, traced.operands), traced.operands)
     value = traced.output.wrapped(results[:1])
     count = sum(wrt.flags)
@@ -198,9 +196,7 @@ def forward_and_backward(program: Program, wrt: Sequence[bool]) -> tuple[Program
 
 def kept(residuals: Sequence[Operand]) -> list[Operand]:
     """Residuals outlive the call: none may be the caller's array, or a view of it."""
-    return [
-        x.copy() if isinstance(x, np.ndarray) and x.base is not None else x for x in residuals
-    ]
+    return [x.copy() if isinstance(x, np.ndarray) and x.base is not None else x for x in residuals]
 
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
@@ -274,7 +270,7 @@ def fitting(cotangents: Any, output: Output, name: str) -> list[Operand]:
                 "Pass one cotangent for each output, in the same containers.",
             )
         )
-    made = []
+    made: list[Operand] = []
     for leaf, x in zip(leaves, output.tracers, strict=True):
         got = type_of(operand(leaf)) if traceable(leaf) else None
         weak = isinstance(leaf, float | int) and not isinstance(leaf, bool)

@@ -47,7 +47,7 @@ def scope_over(trace: Trace) -> Scope | None:
     return next((entry for entry in later if isinstance(entry, Scope)), None)
 
 
-class no_grad:  # noqa: N801  (spelled as in torch)
+class no_grad:
     """Context manager and decorator: what is computed inside has no derivative.
 
     A transform obeys it inside its function, and ignores one that is open around it. Values are

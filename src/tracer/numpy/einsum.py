@@ -11,7 +11,7 @@ from tracer.emit import broadcast, permute, promoted, strong
 from tracer.errors import ShapeError, UntracedFunctionError, message
 from tracer.numpy.indexing import diagonal
 from tracer.numpy.products import contract
-from tracer.numpy.table import implements
+from tracer.numpy.table import implements, tnp
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -21,9 +21,7 @@ def einsum(*operands: Any, **options: Any) -> Tracer:
     subscripts, xs = operands[0], [strong(x) for x in operands[1:]]
     if not isinstance(subscripts, str):
         raise UntracedFunctionError(
-            message(
-                "einsum with lists of axes is not traced.", 'Use the string form: "ij,jk->ik".'
-            )
+            message("einsum with lists of axes is not traced.", 'Use the string form: "ij,jk->ik".')
         )
     inputs, output = parsed(subscripts, xs)
     xs = promoted(xs)
@@ -83,7 +81,7 @@ def summed(x: Tracer, labels: str, needed: str) -> tuple[Tracer, str]:
     axes = tuple([d for d, c in enumerate(labels) if c not in needed])
     if not axes:
         return x, labels
-    return np.sum(x, axes, dtype=x.dtype), "".join(c for c in labels if c in needed)
+    return tnp.sum(x, axes, dtype=x.dtype), "".join(c for c in labels if c in needed)
 
 
 def joined(x: Tracer, left: str, y: Tracer, right: str, needed: str) -> tuple[Tracer, str]:
@@ -113,5 +111,3 @@ def stretched(x: Tracer, labels: str, y: Tracer, others: str) -> Tracer:
         ]
     )
     return broadcast(x, shape)
-
-

@@ -11,7 +11,7 @@ import numpy as np
 from ir import ops
 from ir.op import Op
 from tracer.array import Tracer
-from tracer.emit import astype, emit, number
+from tracer.emit import emit, number
 from tracer.numpy.ufuncs import Named, Power, elementwise
 from tracer.tables import UFUNCS
 
@@ -105,7 +105,6 @@ def mod_f(x: Tracer) -> tuple[Tracer, Tracer]:
     whole = emit(ops.Trunc(), x)
     finite = emit(ops.CopySign(), emit(ops.Sub(), x, whole), x)
     return where(is_inf(x), emit(ops.CopySign(), number(x, 0.0), x), finite), whole
-
 
 
 elementwise(np.add, number=ops.Add(), bool=ops.Or())
@@ -262,5 +261,3 @@ def outer(ufunc: Any, x: Any, y: Any) -> Any:
 
 
 UFUNCS["outer"] = outer
-
-

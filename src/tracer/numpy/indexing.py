@@ -23,7 +23,7 @@ from tracer.emit import (
     strong,
 )
 from tracer.errors import BoundsError, ShapeError, message
-from tracer.numpy.table import implements
+from tracer.numpy.table import implements, tnp
 from tracer.tables import GETITEM
 
 Part = Any
@@ -160,7 +160,7 @@ def within(x: Tracer, i: Any, axis: int) -> Tracer:
         found = np.asarray(i, np.int64)
         for wrong in found[(found < -n) | (found >= n)].ravel()[:1]:
             bounded(int(wrong), n, axis)
-        return lift(x.home, np.where(found < 0, found + n, found))
+        return lift(x.home, tnp.where(found < 0, found + n, found))
     place = astype(strong(lift(x.home, i)), "i64")
     inside = (place >= -n) & (place < n)
     text = f"an index is out of bounds for axis {axis} with size {n}"
@@ -178,9 +178,9 @@ def take(a: Tracer, indices: Any, axis: int | None = None, mode: str = "raise") 
     places = indices if isinstance(indices, Tracer) else np.asarray(indices)
     n = x.shape[along]
     if mode == "clip":
-        places = np.clip(places, 0, n - 1)
+        places = tnp.clip(places, 0, n - 1)
     elif mode == "wrap":
-        places = np.remainder(places, n)
+        places = tnp.remainder(places, n)
     return advanced(x, [*[slice(None)] * along, places, *[slice(None)] * (x.ndim - along - 1)])
 
 
@@ -221,7 +221,7 @@ def diagonal(a: Tracer, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Trac
 
 @implements(np.trace, arrays="a")
 def trace(a: Tracer, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tracer:
-    return np.sum(diagonal(a, offset, axis1, axis2), -1)  # type: ignore[no-any-return]
+    return tnp.sum(diagonal(a, offset, axis1, axis2), -1)
 
 
 @implements(np.diag, arrays="v")
@@ -242,17 +242,17 @@ def diagflat(v: Tracer, k: int = 0) -> Tracer:
 
 
 def triangle(m: Tracer, keep: np.ndarray) -> Tracer:
-    return np.where(keep, m, m.dtype.type(0))  # type: ignore[return-value]
+    return tnp.where(keep, m, m.dtype.type(0))
 
 
 @implements(np.tril, arrays="m")
 def tril(m: Tracer, k: int = 0) -> Tracer:
-    return triangle(m, np.tri(*m.shape[-2:], k=k, dtype=bool))
+    return triangle(m, np.tri(m.shape[-2], m.shape[-1], k, bool))
 
 
 @implements(np.triu, arrays="m")
 def triu(m: Tracer, k: int = 0) -> Tracer:
-    return triangle(m, ~np.tri(*m.shape[-2:], k=k - 1, dtype=bool))
+    return triangle(m, ~np.tri(m.shape[-2], m.shape[-1], k - 1, bool))
 
 
 @implements(np.nonzero, arrays="a")

@@ -24,7 +24,7 @@ from tracer.emit import (
     strong,
 )
 from tracer.errors import ShapeError, UntracedFunctionError, message
-from tracer.numpy.table import implements
+from tracer.numpy.table import implements, tnp
 
 
 def ints(shape: Any) -> tuple[int, ...]:
@@ -204,7 +204,7 @@ def joined(xs: Sequence[Tracer], axis: int) -> Tracer:
 @implements(np.concatenate, lists="arrays")
 def concatenate(arrays: list[Tracer], axis: int | None = 0, dtype: Any = None) -> Tracer:
     made = joined([ravel(x) for x in arrays] if axis is None else arrays, axis or 0)
-    return made if dtype is None else made.astype(dtype)  # type: ignore[no-any-return]
+    return made if dtype is None else made.astype(dtype)
 
 
 @implements(np.stack, lists="arrays")
@@ -214,7 +214,7 @@ def stack(arrays: list[Tracer], axis: int = 0, dtype: Any = None) -> Tracer:
     order = list(range(1, made.ndim))
     order.insert(spot, 0)
     made = permute(made, order)
-    return made if dtype is None else made.astype(dtype)  # type: ignore[no-any-return]
+    return made if dtype is None else made.astype(dtype)
 
 
 @implements(np.vstack, lists="tup")
@@ -303,25 +303,24 @@ def repeat(a: Tracer, repeats: Any, axis: int | None = None) -> Tracer:
     along = axis_of(axis or 0, x.ndim)
     counts = np.broadcast_to(np.asarray(repeats), (x.shape[along],))
     where = np.repeat(np.arange(x.shape[along]), counts)
-    return np.take(x, where, along)  # type: ignore[return-value]
+    return tnp.take(x, where, along)
 
 
 @implements(np.pad, arrays="array")
-def pad(
-    array: Tracer, pad_width: Any, mode: str = "constant", constant_values: Any = 0
-) -> Tracer:
+def pad(array: Tracer, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Tracer:
     widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
     before, after = tuple([w[0] for w in widths]), tuple([w[1] for w in widths])
     if mode == "constant" and not isinstance(constant_values, Tracer):
         padded = emit(ops.Pad(before, after), strong(array))
         if not np.any(constant_values):
             return padded
-        values = np.pad(np.zeros(array.shape, array.dtype), pad_width, mode, constant_values=constant_values)
-        return padded + values
+        blank = np.zeros(array.shape, array.dtype)
+        values = np.pad(blank, pad_width, "constant", constant_values=constant_values)
+        return tnp.add(padded, values)
     if mode in ("edge", "wrap", "reflect", "symmetric"):
         for d, (low, high) in enumerate(widths):
-            places = np.pad(np.arange(array.shape[d]), (low, high), mode)
-            array = np.take(array, places, d)  # type: ignore[assignment]
+            places = np.pad(np.arange(array.shape[d]), (low, high), mode)  # type: ignore[call-overload]
+            array = tnp.take(array, places, d)
         return array
     raise UntracedFunctionError(
         message(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,13 @@ from tracer.emit import (
     broadcast,
     broadcast_shapes,
     emit,
-    permute,
     promoted,
     reshape,
     strong,
 )
 from tracer.errors import ShapeError, message
 from tracer.numpy.reductions import root
-from tracer.numpy.table import implements
+from tracer.numpy.table import implements, tnp
 
 Axes = tuple[int, ...]
 
@@ -126,18 +124,18 @@ def cross(
 ) -> Tracer:
     if axis is not None:
         axisa = axisb = axisc = axis
-    x, y = np.moveaxis(a, axisa, 0), np.moveaxis(b, axisb, 0)  # type: ignore[arg-type]
+    x, y = tnp.moveaxis(a, axisa, 0), tnp.moveaxis(b, axisb, 0)
     if x.shape[0] != 3 or y.shape[0] != 3:
         raise ShapeError(
             message(f"cross needs axes of size 3, got {a!r} and {b!r}.", "Pad 2-d vectors with 0.")
         )
     parts = [x[i] * y[j] - x[j] * y[i] for i, j in ((1, 2), (2, 0), (0, 1))]
-    return np.stack(parts, axis_of(axisc, parts[0].ndim + 1))  # type: ignore[return-value]
+    return tnp.stack(parts, axis_of(axisc, parts[0].ndim + 1))
 
 
 @implements(np.vecdot, arrays="x1 x2")
 def vecdot(x1: Tracer, x2: Tracer, axis: int = -1) -> Tracer:
-    return np.sum(np.moveaxis(x1, axis, -1) * np.moveaxis(x2, axis, -1), -1)  # type: ignore[arg-type, no-any-return]
+    return tnp.sum(tnp.moveaxis(x1, axis, -1) * tnp.moveaxis(x2, axis, -1), -1)
 
 
 @implements(np.linalg.norm, arrays="x")
@@ -147,19 +145,19 @@ def norm(x: Tracer, ord: Any = None, axis: Any = None, keepdims: bool = False) -
     axes = axes_of(axis, x.ndim)
     matrix = len(axes) == 2 and ord is not None
     if ord in (None, "fro") or (ord == 2 and not matrix):
-        return root(np.sum(np.square(x), axes, keepdims=keepdims))  # type: ignore[arg-type]
+        return root(tnp.sum(tnp.square(x), axes, keepdims=keepdims))
     if matrix or not isinstance(ord, int | float):
         return matrix_norm(x, ord, axes, keepdims)
-    size = np.absolute(x)
+    size = tnp.absolute(x)
     if ord == np.inf:
-        return np.max(size, axes, keepdims=keepdims)  # type: ignore[no-any-return]
+        return tnp.max(size, axes, keepdims=keepdims)
     if ord == -np.inf:
-        return np.min(size, axes, keepdims=keepdims)  # type: ignore[no-any-return]
+        return tnp.min(size, axes, keepdims=keepdims)
     if ord == 0:
-        return np.sum(np.not_equal(x, 0).astype(x.dtype), axes, keepdims=keepdims)  # type: ignore[no-any-return]
+        return tnp.sum(tnp.not_equal(x, 0).astype(x.dtype), axes, keepdims=keepdims)
     if ord == 1:
-        return np.sum(size, axes, keepdims=keepdims)  # type: ignore[no-any-return]
-    return np.sum(size**ord, axes, keepdims=keepdims) ** (1 / ord)  # type: ignore[no-any-return]
+        return tnp.sum(size, axes, keepdims=keepdims)
+    return tnp.sum(size**ord, axes, keepdims=keepdims) ** (1 / ord)
 
 
 def matrix_norm(x: Tracer, ord: Any, axes: Axes, keepdims: bool) -> Tracer:
@@ -171,8 +169,6 @@ def matrix_norm(x: Tracer, ord: Any, axes: Axes, keepdims: bool) -> Tracer:
             message(f"norm of order {ord!r} is not traced.", "Orders: None, fro, 1, 2, inf.")
         )
     fold, summed = folds[ord]
-    sums = np.sum(np.absolute(x), summed, keepdims=True)
-    made = fold(sums, axes, keepdims=keepdims)
-    return made  # type: ignore[no-any-return]
-
-
+    sums = tnp.sum(tnp.absolute(x), summed, keepdims=True)
+    made: Tracer = fold(sums, axes, keepdims=keepdims)
+    return made

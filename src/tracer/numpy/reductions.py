@@ -14,7 +14,7 @@ from tracer.array import Tracer
 from tracer.emit import astype, axes_of, axis_of, broadcast, cut, emit, number, reshape, strong
 from tracer.errors import ShapeError, message
 from tracer.numpy.elementwise import is_nan, truth, where
-from tracer.numpy.table import implements
+from tracer.numpy.table import implements, tnp
 from tracer.promote import short
 from tracer.tables import ACCUMULATE, REDUCE
 
@@ -41,7 +41,7 @@ def masked(x: Tracer, mask: Any, neutral: float) -> Tracer:
     """The array with the neutral element where the mask is False."""
     if mask is None or mask is True:
         return x
-    return np.where(mask, x, x.dtype.type(neutral))  # type: ignore[return-value]
+    return tnp.where(mask, x, x.dtype.type(neutral))
 
 
 def empty_extent(x: Tracer, axis: Axis) -> bool:
@@ -77,7 +77,7 @@ def prod_(
 def extremum(op: Any, pair: Any, name: str) -> Callable[..., Tracer]:
     def rule(a: Tracer, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Tracer:
         if initial is not None and empty_extent(a, axis):
-            return np.sum(a, axis, keepdims=keepdims) * 0 + initial  # type: ignore[no-any-return]
+            return tnp.add(tnp.sum(a, axis, keepdims=keepdims) * 0, initial)
         if empty_extent(a, axis):
             raise ShapeError(
                 message(
@@ -127,14 +127,14 @@ def mean(
 ) -> Tracer:
     x = averaged(a, dtype)
     total = reduced(ops.ReduceSum, masked(x, where, 0), axis, bool(keepdims))
-    return total / counted(a, axis, bool(keepdims), where)
+    return tnp.divide(total, counted(a, axis, bool(keepdims), where))
 
 
 def counted(a: Tracer, axis: Axis, keepdims: bool, mask: Any) -> Any:
     """How many elements go into each result."""
     if mask is None or mask is True:
         return float(count(a, axis))
-    return np.sum(np.broadcast_to(mask, a.shape), axis, keepdims=keepdims)
+    return tnp.sum(np.broadcast_to(mask, a.shape), axis, keepdims=keepdims)
 
 
 @implements(np.var, arrays="a mean")
@@ -153,11 +153,11 @@ def var(
     centre = mean
     if centre is None:
         centre = reduced(ops.ReduceSum, masked(x, where, 0), axis, True) / n
-    off = np.square(x - centre)
+    off = tnp.square(x - centre)
     total = reduced(ops.ReduceSum, masked(off, where, 0), axis, bool(keepdims))
     n = n if isinstance(n, float) else counted(a, axis, bool(keepdims), where)
     left = np.maximum(n - float(ddof if correction is None else correction), 0.0)
-    return total / (float(left) if isinstance(n, float) else left)  # type: ignore[no-any-return]
+    return total / (float(left) if isinstance(n, float) else left)
 
 
 def root(x: Tracer) -> Tracer:
@@ -201,7 +201,7 @@ def count_nonzero(a: Tracer, axis: Axis = None, keepdims: bool = False) -> Trace
 
 @implements(np.ptp, arrays="a")
 def ptp(a: Tracer, axis: Axis = None, keepdims: bool = False) -> Tracer:
-    return np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims)  # type: ignore[no-any-return]
+    return tnp.max(a, axis, keepdims=keepdims) - tnp.min(a, axis, keepdims=keepdims)
 
 
 @implements(np.cumsum, arrays="a")
@@ -216,7 +216,7 @@ def diff(a: Tracer, n: int = 1, axis: int = -1) -> Tracer:
     for _ in range(n):
         length = a.shape[along]
         later, earlier = cut(a, along, min(1, length), length), cut(a, along, 0, max(length - 1, 0))
-        a = np.not_equal(later, earlier) if a.dtype == bool else later - earlier
+        a = tnp.not_equal(later, earlier) if a.dtype == bool else later - earlier
     return a
 
 
@@ -228,7 +228,7 @@ def average(a: Tracer, axis: Axis = None, weights: Tracer | None = None) -> Trac
         (along,) = axes_of(axis, a.ndim)
         shape = tuple([n if d == along else 1 for d, n in enumerate(a.shape)])
         weights = broadcast(reshape(weights, shape), a.shape)
-    return np.sum(a * weights, axis) / np.sum(weights, axis)  # type: ignore[no-any-return]
+    return tnp.sum(a * weights, axis) / tnp.sum(weights, axis)
 
 
 def ignoring_nan(func: Any, neutral: float) -> Callable[..., Tracer]:
@@ -236,7 +236,8 @@ def ignoring_nan(func: Any, neutral: float) -> Callable[..., Tracer]:
 
     def rule(a: Tracer, axis: Axis = None, keepdims: bool = False) -> Tracer:
         x = where(is_nan(a), number(a, neutral), a) if a.dtype.kind == "f" else a
-        return func(x, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+        made: Tracer = func(x, axis=axis, keepdims=keepdims)
+        return made
 
     return rule
 
@@ -249,7 +250,7 @@ implements(np.nanmin, arrays="a")(ignoring_nan(np.min, float("inf")))
 
 @implements(np.nanmean, arrays="a")
 def nanmean(a: Tracer, axis: Axis = None, keepdims: bool = False) -> Tracer:
-    return mean(a, axis, keepdims=keepdims, where=~np.isnan(a))
+    return mean(a, axis, keepdims=keepdims, where=~tnp.isnan(a))
 
 
 REDUCE.update(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import pi
 from typing import Any
 
@@ -15,14 +14,14 @@ from tracer.emit import astype, broadcast, broadcast_together, emit, number, pro
 from tracer.errors import UntracedFunctionError, message
 from tracer.numpy import elementwise
 from tracer.numpy.elementwise import is_nan, truth
-from tracer.numpy.table import implements
-from tracer.tables import FUNCTIONS, UFUNCS
+from tracer.numpy.table import implements, tnp
+from tracer.tables import FUNCTIONS
 
 
 @implements(np.where, arrays="condition x y")
 def where(condition: Tracer, x: Tracer | None = None, y: Tracer | None = None) -> Any:
     if x is None or y is None:
-        return np.nonzero(condition)
+        return tnp.nonzero(condition)
     then, otherwise = promoted([x, y])
     made = emit(ops.Select(), *broadcast_together([truth(condition), then, otherwise]))
     return Tracer(made.home, made.value)
@@ -30,10 +29,10 @@ def where(condition: Tracer, x: Tracer | None = None, y: Tracer | None = None) -
 
 @implements(np.select, lists="condlist choicelist", arrays="default")
 def select(condlist: list[Tracer], choicelist: list[Tracer], default: Any = 0) -> Tracer:
-    made = default
+    made: Tracer = default
     for condition, choice in zip(condlist[::-1], choicelist[::-1], strict=True):
-        made = np.where(condition, choice, made)
-    return made  # type: ignore[no-any-return]
+        made = tnp.where(condition, choice, made)
+    return made
 
 
 @implements(np.clip, arrays="a a_min a_max min max")
@@ -70,26 +69,26 @@ def round_(a: Tracer, decimals: int = 0) -> Tracer:
             )
         return strong(a)
     if not decimals:
-        return np.rint(a)  # type: ignore[return-value]
+        return tnp.rint(a)
     scale = 10.0 ** abs(decimals)
     if decimals > 0:
-        return np.rint(a * scale) / scale  # type: ignore[return-value]
-    return np.rint(a / scale) * scale  # type: ignore[return-value]
+        return tnp.rint(a * scale) / scale
+    return tnp.rint(a / scale) * scale
 
 
 @implements(np.fix, arrays="x")
 def fix(x: Tracer) -> Tracer:
-    return np.trunc(x)  # type: ignore[return-value]
+    return tnp.trunc(x)
 
 
 @implements(np.sinc, arrays="x")
 def sinc(x: Tracer) -> Tracer:
     """1 at 0, where its derivative is 0."""
-    angle = np.multiply(x, pi)
-    zero = np.equal(angle, 0.0)
-    safe = np.where(zero, 1.0, angle)
-    made = np.where(zero, 1.0, np.sin(safe) / safe)
-    return Tracer(made.home, made.value, scalar=not made.shape)  # type: ignore[attr-defined]
+    angle = tnp.multiply(x, pi)
+    zero = tnp.equal(angle, 0.0)
+    safe = tnp.where(zero, 1.0, angle)
+    made = tnp.where(zero, 1.0, tnp.sin(safe) / safe)
+    return Tracer(made.home, made.value, scalar=not made.shape)
 
 
 @implements(np.nan_to_num, arrays="x")
@@ -113,35 +112,35 @@ def real(val: Tracer) -> Tracer:
 
 @implements(np.isposinf, arrays="x")
 def isposinf(x: Tracer) -> Tracer:
-    return np.equal(x, np.inf)  # type: ignore[no-any-return]
+    return tnp.equal(x, np.inf)
 
 
 @implements(np.isneginf, arrays="x")
 def isneginf(x: Tracer) -> Tracer:
-    return np.equal(x, -np.inf)  # type: ignore[no-any-return]
+    return tnp.equal(x, -np.inf)
 
 
 @implements(np.isclose, arrays="a b")
 def isclose(
     a: Tracer, b: Tracer, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tracer:
-    near = np.less_equal(np.absolute(a - b), atol + rtol * np.absolute(b)) & np.isfinite(b)
-    made = np.logical_or(near, np.equal(a, b))
+    near = tnp.less_equal(tnp.absolute(a - b), atol + rtol * tnp.absolute(b)) & tnp.isfinite(b)
+    made = tnp.logical_or(near, tnp.equal(a, b))
     if equal_nan:
-        made = made | (np.isnan(a) & np.isnan(b))
-    return made  # type: ignore[return-value]
+        made = made | (tnp.isnan(a) & tnp.isnan(b))
+    return made
 
 
 @implements(np.allclose, arrays="a b")
 def allclose(
     a: Tracer, b: Tracer, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tracer:
-    return np.all(isclose(a, b, rtol, atol, equal_nan))  # type: ignore[return-value]
+    return tnp.all(isclose(a, b, rtol, atol, equal_nan))
 
 
 @implements(np.array_equal, arrays="a1 a2")
 def array_equal(a1: Tracer, a2: Tracer) -> Any:
-    return np.all(np.equal(a1, a2)) if a1.shape == a2.shape else False
+    return tnp.all(tnp.equal(a1, a2)) if a1.shape == a2.shape else False
 
 
 def filled(like: Tracer, fill: Any, dtype: Any, shape: Any) -> Tracer:
@@ -152,7 +151,7 @@ def filled(like: Tracer, fill: Any, dtype: Any, shape: Any) -> Tracer:
         made = broadcast(astype(strong(fill), short), size)
         return Tracer(made.home, made.value)
     if np.ndim(fill):
-        return np.broadcast_to(np.asarray(fill), size) + filled(like, 0, short, size)  # type: ignore[no-any-return]
+        return tnp.broadcast_to(np.asarray(fill), size) + filled(like, 0, short, size)
     value = np.asarray(fill).astype(like.dtype if dtype is None else dtype).item()
     return Tracer(like.home, like.home.number(value, short, size))
 
@@ -184,8 +183,8 @@ def meshgrid(*xi: Tracer) -> tuple[Tracer, ...]:
     made = []
     for d, x in enumerate(xi):
         spot = 1 - d if d < 2 and n > 1 else d
-        made.append(np.reshape(x, tuple([-1 if e == spot else 1 for e in range(n)])))
-    return tuple(np.broadcast_arrays(*made))  # type: ignore[arg-type]
+        made.append(tnp.reshape(x, tuple([-1 if e == spot else 1 for e in range(n)])))
+    return tuple(tnp.broadcast_arrays(*made))
 
 
 def relu(x: Tracer) -> Tracer:
@@ -196,5 +195,3 @@ def relu(x: Tracer) -> Tracer:
 
 
 FUNCTIONS["relu"] = relu
-
-

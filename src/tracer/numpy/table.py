@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
+
+from tracer.array import Tracer
 from tracer.emit import lift, owner
 from tracer.errors import UntracedFunctionError, message
-from tracer.tables import FUNCTIONS, numpy_name
+from tracer.tables import FUNCTIONS, UFUNCS, numpy_name
 
 Rule = Callable[..., Any]
+RuleT = TypeVar("RuleT", bound=Rule)
 
 
 class Entry:
@@ -73,6 +77,16 @@ class Entry:
         )
 
 
+class OnTracers:
+    """The table under NumPy's names, typed as what it is on tracers."""
+
+    def __getattr__(self, name: str) -> Callable[..., Tracer]:
+        func = getattr(np, name)
+        return UFUNCS.get(func) or FUNCTIONS[func]
+
+
+tnp = OnTracers()
+
 IGNORED: dict[str, tuple[Any, ...]] = {
     "order": ("C", "K", "A"),
     "casting": ("same_kind", "unsafe", "safe"),
@@ -85,10 +99,10 @@ IGNORED: dict[str, tuple[Any, ...]] = {
 """Keywords without a meaning here, and the values they may have."""
 
 
-def implements(*funcs: Any, arrays: str = "", lists: str = "") -> Callable[[Rule], Rule]:
+def implements(*funcs: Any, arrays: str = "", lists: str = "") -> Callable[[RuleT], RuleT]:
     """Enter the rule for the functions; ``arrays`` and ``lists`` name what is lifted."""
 
-    def enter(rule: Rule) -> Rule:
+    def enter(rule: RuleT) -> RuleT:
         for func in funcs:
             FUNCTIONS[func] = Entry(func, rule, tuple(arrays.split()), tuple(lists.split()))
         return rule

@@ -86,7 +86,7 @@ class Elementwise:
         if trace is None:
             return self.ufunc(*xs, **kwargs)
         dtype = self.options(kwargs)
-        given = [x if type(x) in (int, float) else lift(trace, x) for x in xs]
+        given: list[Any] = [x if type(x) in (int, float) else lift(trace, x) for x in xs]
         tags: list[Tag] = [type(x) if type(x) in (int, float) else tag(x) for x in given]
         if dtype is not None:
             tags = [dtype] * len(tags)
@@ -125,8 +125,7 @@ class Elementwise:
         if left and left != {"where": True}:
             raise UntracedFunctionError(
                 message(
-                    f"{numpy_name(self.ufunc)} does not take {next(iter(left))}= on traced"
-                    " arrays.",
+                    f"{numpy_name(self.ufunc)} does not take {next(iter(left))}= on traced arrays.",
                     "Use np.where on its result.",
                 )
             )

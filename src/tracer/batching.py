@@ -1,0 +1,277 @@
+"""vmap: a function of one example becomes a function of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ir import ops
+from ir.build import Builder
+from ir.passes.vmap import mapped_results
+from ir.passes.vmap import vmap as vmap_pass
+from ir.program import Program, Value
+from tracer import tree
+from tracer.array import Tracer
+from tracer.calls import Argument, Call, bits, border, distinct, outputs, traceable, type_of
+from tracer.errors import OutDimsRangeError, OutputError, VmapError, message
+from tracer.jacobian import check_chunk, check_randomness
+from tracer.reverse import Function
+from tracer.run import derive, swept
+from tracer.trace import Operand, Trace
+
+Dim = int | None
+
+
+def in_axes(call: Call, in_dims: Any) -> list[Dim]:
+    """The mapped axis of each leaf of the call; keywords and int leaves have none."""
+    if not isinstance(in_dims, int | tuple | list | None) or isinstance(in_dims, bool):
+        raise wrong(f"in_dims should be int or tuple, got {type(in_dims).__name__}", IN_DIMS)
+    dims = tuple(in_dims) if isinstance(in_dims, list) else in_dims
+    if isinstance(dims, tuple) and len(dims) != len(call.args):
+        raise wrong(
+            f"in_dims has {len(dims)} entries, and the call {len(call.args)} arguments", IN_DIMS
+        )
+    try:
+        found = tree.broadcast_prefix(dims, call.args) if call.args else []
+    except ValueError:
+        raise wrong(
+            f"in_dims={in_dims!r} does not have the structure of the arguments", IN_DIMS
+        ) from None
+    keywords = [None] * (len(call.leaves) - len(found))
+    return [
+        axis_in(d, leaf, n) for n, (d, leaf) in enumerate(zip(found, call.leaves, strict=False))
+    ] + keywords
+
+
+IN_DIMS = "in_dims is an int, None, or a tuple with one of these, or a tree of them, by argument."
+OUT_DIMS = "out_dims is an int, None, or a tree of these like the output."
+
+
+def wrong(gist: str, way_out: str) -> VmapError:
+    return VmapError(message(f"vmap: {gist}.", way_out))
+
+
+def axis_in(dim: Any, leaf: Any, n: int) -> Dim:
+    """The axis counted from the front."""
+    if dim is None:
+        return None
+    if isinstance(dim, bool) or not isinstance(dim, int):
+        raise wrong(f"in_dims holds {dim!r}, which is neither an int nor None", IN_DIMS)
+    if not traceable(leaf):
+        raise wrong(
+            f"in_dims={dim} for leaf {n}, which is no array but {type(leaf).__name__}",
+            "Use None in in_dims for what is not mapped.",
+        )
+    rank = np.ndim(leaf)
+    if not -rank <= dim < rank:
+        raise wrong(
+            f"in_dims={dim} is out of range for leaf {n}, an array of {rank} axes",
+            f"Axes run from {-rank} to {rank - 1}." if rank else "A number is not mapped: None.",
+        )
+    return dim % rank
+
+
+def batch_size(call: Call, dims: Sequence[Dim], axis_size: int | None) -> int:
+    """The size that all mapped axes share."""
+    sizes = {
+        n: np.shape(leaf)[d]
+        for n, (d, leaf) in enumerate(zip(dims, call.leaves, strict=True))
+        if d is not None
+    }
+    if axis_size is not None:
+        sizes[-1] = axis_size
+    if not sizes:
+        raise wrong(
+            "there are no inputs to map over: in_dims is None for all",
+            "Map one, or give axis_size.",
+        )
+    if len(set(sizes.values())) > 1:
+        named = [f"{'axis_size' if n < 0 else leaf_name(call, n)}: {s}" for n, s in sizes.items()]
+        raise wrong(
+            f"the mapped axes differ in size ({', '.join(named)})",
+            "All mapped arguments must have the same size along their mapped axis.",
+        )
+    return int(next(iter(sizes.values())))
+
+
+def leaf_name(call: Call, n: int) -> str:
+    """Which argument a leaf is in."""
+    ends = np.cumsum([len(tree.leaves(x)) for x in call.args])
+    return f"argument {int(np.searchsorted(ends, n, side='right'))}"
+
+
+def out_axes(output_def: tree.TreeDef, tracers: Sequence[Tracer], out_dims: Any) -> list[Any]:
+    if isinstance(out_dims, list):
+        out_dims = tuple(out_dims)
+    skeleton = tree.unflatten(output_def, list(range(len(tracers))))
+    try:
+        found = tree.broadcast_prefix(out_dims, skeleton)
+    except ValueError:
+        raise wrong(
+            f"out_dims={out_dims!r} does not have the structure of the output", OUT_DIMS
+        ) from None
+    for d in found:
+        if d is not None and (isinstance(d, bool) or not isinstance(d, int)):
+            raise wrong(f"out_dims holds {d!r}, which is neither an int nor None", OUT_DIMS)
+    return found
+
+
+def front(b: Builder, x: Value, axis: int) -> Value:
+    """The axis moved first."""
+    rank = x.type.rank
+    perm = (axis, *[d for d in range(rank) if d != axis])
+    return b(ops.Permute(perm), x) if axis else x
+
+
+def back(b: Builder, x: Value, axis: int) -> Value:
+    """The first axis moved to another place."""
+    perm = list(range(1, x.type.rank))
+    perm.insert(axis, 0)
+    return b(ops.Permute(tuple(perm)), x) if axis else x
+
+
+def mapped(
+    program: Program, dims: Sequence[Dim], outs: Sequence[Dim], size: int
+) -> tuple[Program, ...]:
+    """The program over a batch whose axes are where in_dims and out_dims say."""
+    wide = vmap_pass(program, [d is not None for d in dims], size)
+    b = Builder()
+    args = []
+    for v, d in zip(wide.params, dims, strict=True):
+        shape = list(v.type.shape)
+        if d is not None:
+            shape.insert(d, shape.pop(0))
+        x = b.param(v.type.with_shape(tuple(shape)))
+        args.append(x if d is None else front(b, x, d))
+    made = b.inline(wide, args)
+    results = []
+    for v, d in zip(made, outs, strict=True):
+        if d is None:
+            rank = v.type.rank
+            one = b(ops.Slice((0,) * rank, (1, *v.type.shape[1:]), (1,) * rank), v)
+            results.append(b(ops.Reshape(v.type.shape[1:]), one))
+        else:
+            results.append(back(b, v, d))
+    return (swept(b.finish(*results, name=f"vmap_{program.name}")),)
+
+
+def vmap(
+    func: Function,
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
+    axis_size: int | None = None,
+) -> Function:
+    """A function over batches, from one over examples; no loop is run.
+
+    ``in_dims`` says which axis of each argument is mapped: an int for all, or a tuple with one
+    entry for each argument, None where it is not mapped, or trees of these. ``out_dims`` says
+    where the batch axis goes in the outputs. Keywords are not mapped. ``chunk_size`` bounds how
+    many examples are computed together.
+
+    Raises VmapError (a ValueError) where dims or sizes do not fit.
+
+    >>> import numpy as np
+    >>> from tracer import vmap
+    >>> vmap(np.dot, in_dims=(0, None))(np.eye(2), np.array([3.0, 4.0]))
+    array([3., 4.])
+    """
+    check_chunk(chunk_size, "vmap")
+    check_randomness(randomness, "vmap")
+
+    @wraps(func)
+    def batched(*args: Any, **kwargs: Any) -> Any:
+        call = Call(args, kwargs)
+        dims = in_axes(call, in_dims)
+        size = batch_size(call, dims, axis_size)
+        if chunk_size is not None and size > chunk_size:
+            return in_chunks(batched_call, func, call, dims, out_dims, size, chunk_size)
+        return batched_call(func, call, dims, out_dims, size)
+
+    return batched
+
+
+def batched_call(func: Function, call: Call, dims: Sequence[Dim], out_dims: Any, size: int) -> Any:
+    chosen = [dims[a.position] for a in call.arguments]
+    with Trace(func, "vmap") as trace:
+        tracers = [example(trace, a, d) for a, d in zip(call.arguments, chosen, strict=True)]
+        output = outputs(trace, call.run(func, tracers), "vmap")
+    if not output.tracers:
+        raise OutputError(message(f"vmap: {trace.name} returned no array.", "Return one."))
+    program = trace.finish([x.value for x in output.tracers])
+    operands: list[Operand] = [a.operand for a in call.arguments]
+    operands += [trace.sources[v] for v in trace.hidden]
+    flags: tuple[Dim, ...] = (*chosen, *[None] * len(trace.hidden))
+    places = out_axes(output.treedef, output.tracers, out_dims)
+    depends = mapped_results(program, [d is not None for d in flags])
+    outs = tuple(
+        [axis_out(d, x, m) for d, x, m in zip(places, output.tracers, depends, strict=True)]
+    )
+    derived = derive(
+        program, ("vmap", flags, outs, size), lambda: mapped(program, flags, outs, size)
+    )
+    results = distinct(derived.run(0, operands), operands)
+    made = [
+        border(r, x.weak and d is None, x.scalar and d is None)
+        for r, x, d in zip(results, output.tracers, outs, strict=True)
+    ]
+    return tree.unflatten(output.treedef, made)
+
+
+def example(trace: Trace, argument: Argument, dim: Dim) -> Tracer:
+    """What the function sees of an argument: one example of it; its value is not known."""
+    type = type_of(argument.operand)
+    if dim is None:
+        return Tracer(trace, trace.param(type, argument.operand), *bits(argument.leaf))
+    shape = type.shape[:dim] + type.shape[dim + 1 :]
+    return Tracer(trace, trace.param(type.with_shape(shape)))
+
+
+def axis_out(dim: Any, x: Tracer, depends: bool) -> Dim:
+    if dim is None:
+        if depends:
+            raise wrong(
+                f"out_dims is None for an output that is batched: {x!r}",
+                "Give the place of its batch axis.",
+            )
+        return None
+    rank = x.ndim + 1
+    if not -rank <= dim < rank:
+        raise OutDimsRangeError(
+            message(
+                f"vmap: out_dims={dim} is out of range for an output of {x.ndim} axes.",
+                f"Axes run from {-rank} to {rank - 1}.",
+            )
+        )
+    found: int = dim % rank
+    return found
+
+
+def in_chunks(
+    run: Any, func: Function, call: Call, dims: Sequence[Dim], out_dims: Any, size: int, chunk: int
+) -> Any:
+    """The batch in pieces, the outputs joined along their batch axes."""
+    pieces = []
+    for start in range(0, size, chunk):
+        stop = min(start + chunk, size)
+        leaves = [
+            leaf if d is None else leaf[(*[slice(None)] * d, slice(start, stop))]
+            for leaf, d in zip(call.leaves, dims, strict=True)
+        ]
+        args, kwargs = tree.unflatten(call.treedef, leaves)
+        pieces.append(tree.flatten(run(func, Call(args, kwargs), dims, out_dims, stop - start)))
+    treedef = pieces[0][1]
+    skeleton = tree.unflatten(treedef, list(range(len(pieces[0][0]))))
+    places = tree.broadcast_prefix(
+        tuple(out_dims) if isinstance(out_dims, list) else out_dims, skeleton
+    )
+    joined = [
+        parts[0] if d is None else np.concatenate(parts, axis=d)
+        for d, parts in zip(places, zip(*[p[0] for p in pieces], strict=True), strict=True)
+    ]
+    return tree.unflatten(treedef, joined)

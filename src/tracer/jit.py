@@ -1,0 +1,252 @@
+"""jit: a function traced once for each signature, compiled, and called as native code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import update_wrapper
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ir.op import exact
+from ir.program import Program
+from ir.types import ArrayType
+from tracer import tree
+from tracer.array import Tracer
+from tracer.calls import Output, bits, border, operand, outputs, traceable, type_of
+from tracer.emit import owner
+from tracer.errors import StaticArgumentError, message
+from tracer.run import inlined, swept
+from tracer.trace import Operand, Trace
+
+if TYPE_CHECKING:
+    from codegen.engine import Compiled
+
+
+@dataclass(frozen=True)
+class Static:
+    """An argument that is part of the signature, by type and equality."""
+
+    value: Any
+
+    @property
+    def key(self) -> Any:
+        return exact(self.value)
+
+
+@dataclass
+class Variant:
+    """What one signature was traced to."""
+
+    program: Program
+    output: Output
+    returned: list[Any]
+    """The output's leaves: tracers, or what the function returned untraced."""
+
+    captured: list[Operand]
+    compiled: Compiled | None = None
+
+    def result(self, results: Sequence[Operand]) -> Any:
+        made = iter(results)
+        leaves = [
+            border(next(made), False, x.scalar) if isinstance(x, Tracer) else untraced(x)
+            for x in self.returned
+        ]
+        return tree.unflatten(self.output.treedef, leaves)
+
+
+def untraced(x: Any) -> Any:
+    return x.copy() if isinstance(x, np.ndarray) else x
+
+
+class Jitted:
+    """A function that runs as native code; made by ``jit``."""
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        static_argnums: Sequence[int],
+        static_argnames: Sequence[str],
+        fastmath: bool,
+    ) -> None:
+        update_wrapper(self, func)
+        self.func = func
+        self.static_argnums = static_argnums
+        self.static_argnames = frozenset(static_argnames)
+        self.fastmath = fastmath
+        self.variants: dict[Any, Variant] = {}
+        self.lock = Lock()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves, treedef = self.flat(args, kwargs)
+        if any(isinstance(x, Tracer) for x in leaves):
+            return self.func(*args, **kwargs)
+        variant = self.variant(leaves, treedef)
+        arrays = [native(x) for x in leaves if not isinstance(x, Static)]
+        if owner(variant.captured) is not None:
+            values = inlined(variant.program, [*arrays, *variant.captured])
+            return variant.result(values)
+        compiled = variant.compiled or self.compile(variant)
+        return variant.result(compiled(*arrays, *map(native, variant.captured)))
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """A jitted method: ``self`` is the first argument."""
+        return self if instance is None else bound_method(self, instance)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The stages of the compilation for these arguments: ``ir plan llvm asm program``."""
+        leaves, treedef = self.flat(args, kwargs)
+        variant = self.variant(leaves, treedef)
+        return Lowered(variant.program, variant.compiled or self.compile(variant))
+
+    def flat(self, args: Any, kwargs: Any) -> tuple[list[Any], tree.TreeDef]:
+        """The leaves, static arguments wrapped as one leaf each."""
+        count = len(args)
+        static = {n % count for n in self.static_argnums if -count <= n < count}
+        marked = tuple([Static(x) if n in static else x for n, x in enumerate(args)])
+        named = {k: Static(x) if k in self.static_argnames else x for k, x in kwargs.items()}
+        leaves, treedef = tree.flatten((marked, named))
+        return [x if numeric(x) else as_static(x) for x in leaves], treedef
+
+    def variant(self, leaves: list[Any], treedef: tree.TreeDef) -> Variant:
+        """The trace for the signature of these leaves, made if it is new."""
+        key = treedef, tuple([signature(x) for x in leaves])
+        try:
+            found = self.variants.get(key)
+        except TypeError as error:
+            raise StaticArgumentError(
+                message(
+                    f"jit: an argument is neither an array nor hashable ({error}).",
+                    "Pass arrays in tuples, lists or dicts, and other things hashable.",
+                )
+            ) from None
+        if found is None:
+            found = self.trace(leaves, treedef)
+            if owner(found.captured) is None:
+                self.variants[key] = found
+        return found
+
+    def trace(self, leaves: list[Any], treedef: tree.TreeDef) -> Variant:
+        with Trace(self.func, "jit") as running:
+            given = [
+                x.value
+                if isinstance(x, Static)
+                else Tracer(running, running.param(abstract(x)), *bits(x))
+                for x in leaves
+            ]
+            args, kwargs = tree.unflatten(treedef, given)
+            made = self.func(*args, **kwargs)
+            returned, out_def = tree.flatten(made)
+            alive = [x for x in returned if isinstance(x, Tracer)]
+            results = outputs(running, alive, "jit").tracers
+        program = swept(running.finish([x.value for x in results]))
+        captured = [running.sources[v] for v in running.hidden]
+        return Variant(program, Output(out_def, results), returned, captured)
+
+    def compile(self, variant: Variant) -> Compiled:
+        from codegen.engine import compile_program  # noqa: PLC0415  (loads LLVM)
+
+        with self.lock:
+            if variant.compiled is None:
+                variant.compiled = compile_program(variant.program)
+        return variant.compiled
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What a jitted function became: the traced program and each stage after it, as text."""
+
+    program: Program
+    compiled: Compiled
+
+    @property
+    def ir(self) -> str:
+        """The optimised program."""
+        return str(self.compiled.ir)
+
+    @property
+    def plan(self) -> str:
+        """The loops and where each value is stored."""
+        return self.compiled.plan
+
+    @property
+    def llvm(self) -> str:
+        """LLVM's intermediate language."""
+        return self.compiled.llvm
+
+    @property
+    def asm(self) -> str:
+        """The host's assembly."""
+        return self.compiled.asm
+
+
+def bound_method(jitted: Jitted, instance: Any) -> Callable[..., Any]:
+    def method(*args: Any, **kwargs: Any) -> Any:
+        return jitted(instance, *args, **kwargs)
+
+    return method
+
+
+def numeric(x: Any) -> bool:
+    """Whether a leaf is traced: arrays, NumPy scalars and Python's numbers."""
+    return isinstance(x, bool | int) or (not isinstance(x, Static) and traceable(x))
+
+
+def as_static(x: Any) -> Static:
+    return x if isinstance(x, Static) else Static(x)
+
+
+def signature(x: Any) -> Any:
+    """What decides whether a leaf needs another trace."""
+    return x.key if isinstance(x, Static) else (abstract(x), bits(x))
+
+
+def abstract(x: Any) -> ArrayType:
+    """The type that a leaf is traced with."""
+    return type_of(number(x))
+
+
+def number(x: Any) -> Any:
+    """A Python int as int64 on every platform; others as they are."""
+    if isinstance(x, int) and not isinstance(x, bool):
+        return np.int64(x)
+    return operand(x)
+
+
+def native(x: Any) -> Any:
+    """The leaf as compiled code reads it: C-contiguous, aligned, native; a copy if it must be."""
+    array = np.asarray(number(x))
+    if array.flags.c_contiguous and array.flags.aligned:
+        return array
+    return np.array(array, order="C", copy=True)
+
+
+def jit(
+    func: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    fastmath: bool = False,
+    debug: bool | None = None,
+) -> Any:
+    """The function as native code, compiled when first called with new shapes or dtypes.
+
+    Arrays and numbers are traced; other arguments, and those that ``static_argnums`` and
+    ``static_argnames`` name, are part of the signature and must be hashable. Results have the
+    types, shapes and dtypes that ``func`` returns, and own their memory; arguments are never
+    written. ``fastmath`` allows the compiler to reorder arithmetic.
+
+    Side effects of ``func`` happen when it is traced, and captured arrays are as they were then.
+
+    >>> import numpy as np
+    >>> from tracer import jit
+    >>> jit(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
+    np.float64(5.0)
+    """
+    argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    if func is None:
+        return lambda f: Jitted(f, argnums, names, fastmath)
+    return Jitted(func, argnums, names, fastmath)
