@@ -92,7 +92,7 @@ class Emitter:
         step = item.step
         assert step is not None
         if isinstance(step, ScanStep):
-            initial = step.eq.op.initial(self.k, step.value.type)  # type: ignore[attr-defined]
+            initial = step.eq.op.initial(self.k, step.value.type)
             self.carries[step] = [self.carry(initial)]
             return
 
@@ -135,7 +135,7 @@ class Emitter:
         at = item.place()
 
         def run(inits: Accumulators, step: Any, reassociate: bool) -> Accumulators:
-            return step(item.over(), inits) if item.reads else inits  # type: ignore[no-any-return]
+            return step(item.over(), inits) if item.reads else inits
 
         self.keep(item, at, self.folded(item, run, at))
 

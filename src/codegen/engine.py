@@ -11,6 +11,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from codegen import runtime
+from codegen.kernels.contraction import CALLS
 from codegen.lower import Module, lower
 from codegen.memory import Storage, store
 from codegen.plan import Plan, make_plan
@@ -24,8 +25,9 @@ from ir.verify import verify
 LIBRARIES = 32
 """Libraries in one LLJIT instance: an instance gives its memory back only when it is closed."""
 
-STRAIGHT = 20_000
-"""Lines of LLVM from which a module is optimised at a lower level."""
+STRAIGHT = 10_000
+"""Lines of LLVM from which a module is optimised at a lower level: long straight-line code gains
+little from the rest, and pays most for it."""
 
 LOCK = threading.RLock()
 NAMES = count()
@@ -71,17 +73,20 @@ class Code:
             tracker = library.link(generation.jit, f"library{next(NAMES)}")
         return cls(generation, tracker, tracker["main"], tracker["executed"] if counts else 0)
 
+    def __del__(self) -> None:
+        """Unload the library before the instance that holds it can go."""
+        with LOCK:
+            self.tracker.close()
+
 
 def imports(module: Module, target: Target) -> list[tuple[str, int]]:
     """The addresses of what the module calls."""
     found = []
     for name, dtype in module.symbols:
         found.append((f"tracer.{name}.{dtype}", address(name, dtype)))
-        for operands in (1, 2):
-            if name in ("gemm", "gemv"):
-                continue
-            for variant in target.vector_variants(name, dtype, operands):
-                found.append((variant.symbol, vector_address(variant.symbol)))
+        if name not in CALLS:
+            variants = target.vector_variants(name, dtype)
+            found += [(variant.symbol, vector_address(variant.symbol)) for variant in variants]
     return found
 
 
@@ -89,15 +94,18 @@ def optimise(text: str, target: Target) -> Any:
     """The parsed, verified and optimised module."""
     parsed = llvm.parse_assembly(text)
     parsed.verify()
-    long = text.count("\n") > STRAIGHT
-    tuning = llvm.create_pipeline_tuning_options(speed_level=1 if long else 3)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=1 if is_long(text) else 3)
     tuning.slp_vectorization = False
     builder = llvm.create_pass_builder(target.machine(), tuning)
     passes = builder.getModulePassManager()
     passes.run(parsed, builder)
-    passes._dispose()
+    llvm.NewPassManager._dispose(passes)  # ModulePassManager inherits a _dispose that does nothing
     passes.detach()
     return parsed
+
+
+def is_long(text: str) -> bool:
+    return text.count("\n") > STRAIGHT
 
 
 class Compiled:
@@ -112,7 +120,8 @@ class Compiled:
         self.module = lower(plan, storage, self.target, count)
         self.workspace = storage.workspace
         with LOCK:
-            binary = self.target.machine().emit_object(optimise(self.module.text, self.target))
+            machine = self.target.machine(fast_compile=is_long(self.module.text))
+            binary = machine.emit_object(optimise(self.module.text, self.target))
         self.code = Code.link(binary, self.module, self.target)
         self.run = runtime.caller(self.code.entry, program, storage.workspace)
 

@@ -256,6 +256,14 @@ SPECIAL = {"erfinv": "erfinv"}
 """Our function to that of scipy.special.cython_special, which computes in float64."""
 
 
+TWO_OPERANDS = ("pow", "arctan2", "hypot", "fmod")
+
+
+def operand_count(name: str) -> int:
+    """How many numbers a library function takes."""
+    return 2 if name in TWO_OPERANDS else 1
+
+
 def library_call(f: Function, name: str, dtype: str, xs: tuple[str, ...]) -> str:
     """A call of the C library's function, marked so that the module declares what it needs."""
     t = TYPES[dtype]

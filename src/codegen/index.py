@@ -136,7 +136,7 @@ def divided(index: Affine, n: int) -> tuple[Index, Index]:
     whole = affine({a: c // n for a, c in index.terms if c % n == 0}, index.constant // n)
     rest = affine({a: c for a, c in index.terms if c % n}, index.constant % n)
     low, high = bounds(rest)
-    if 0 <= low and high < n:
+    if low >= 0 and high < n:
         return whole, rest
     if isinstance(rest, int):
         return whole + rest // n, rest % n

@@ -1,7 +1,7 @@
 """The leaves of a plan: what is computed where, before loops and storage are settled.
 
 Each equation that is not inlined becomes one or a few items. An item runs once for every step of
-its levels; the schedule gives it a path of loops, one for each level, that it may share with others.
+its levels; the schedule gives it a path of loops, one a level, that it may share with others.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import prod
 
 from codegen.emit import Emitter
-from codegen.functions import LIBRARY, SPECIAL, attributes, symbol
+from codegen.functions import LIBRARY, SPECIAL, attributes, operand_count, symbol
+from codegen.kernels.contraction import CALLS
 from codegen.memory import Buffer, Storage
 from codegen.plan import Plan
 from codegen.scalar import EmitKernel
@@ -147,18 +148,19 @@ def declarations(uses: list[tuple[str, str]], target: Target) -> list[str]:
     lines = [f"declare {t} @{text}" for t, texts in INTRINSICS.items() for text in texts]
     for dtype in ("f32", "f64"):
         t = TYPES[dtype]
-        for name in ("floor", "ceil", "trunc", "rint", "sqrt", "fabs"):
-            lines.append(f"declare {t} @llvm.{name}.{dtype}({t})")
-        for name in ("copysign", "maximum", "minimum"):
-            lines.append(f"declare {t} @llvm.{name}.{dtype}({t}, {t})")
-    for t in ("i32", "i64"):
-        lines.append(f"declare {t} @llvm.abs.{t}({t}, i1)")
+        one, two = (
+            ("floor", "ceil", "trunc", "rint", "sqrt", "fabs"),
+            ("copysign", "maximum", "minimum"),
+        )
+        lines += [f"declare {t} @llvm.{name}.{dtype}({t})" for name in one]
+        lines += [f"declare {t} @llvm.{name}.{dtype}({t}, {t})" for name in two]
+    lines += [f"declare {t} @llvm.abs.{t}({t}, i1)" for t in ("i32", "i64")]
     kept: list[str] = []
     for name, dtype in uses:
         if name in LIBRARY or name in SPECIAL:
             lines += library(name, dtype, target, kept)
         else:
-            arguments = ", ".join(["ptr"] * (13 if name == "gemm" else 11))
+            arguments = ", ".join(["ptr"] * CALLS[name])
             lines.append(f"declare void @{symbol(name, dtype)}({arguments}) nounwind")
     if kept:
         shown = ", ".join(f"ptr @{name}" for name in kept)
@@ -167,15 +169,12 @@ def declarations(uses: list[tuple[str, str]], target: Target) -> list[str]:
     return lines
 
 
-TWO_OPERANDS = ("pow", "arctan2", "hypot", "fmod")
-
-
 def library(name: str, dtype: str, target: Target, kept: list[str]) -> list[str]:
     """A scalar function, and the attribute that names its vector variants."""
-    t, n = TYPES[dtype], 2 if name in TWO_OPERANDS else 1
+    t, n = TYPES[dtype], operand_count(name)
     lines = [f"declare {t} @{symbol(name, dtype)}({', '.join([t] * n)})"]
     variants = []
-    for vector in target.vector_variants(name, dtype, n):
+    for vector in target.vector_variants(name, dtype):
         shape = f"<{vector.lanes} x {t}>"
         lines.append(f"declare {shape} @{vector.symbol}({', '.join([shape] * n)})")
         variants.append(

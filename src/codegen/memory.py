@@ -12,8 +12,11 @@ from codegen.schedule import Node
 from ir.program import Value
 from ir.types import DTYPES
 
-CHUNK = 4000
-"""Roughly the instructions of one function: LLVM takes more than linear time beyond."""
+WHOLE = 10_000
+"""Roughly the instructions of a program that stays one function."""
+CHUNK = 4_000
+"""Roughly the instructions of one function of a longer program: LLVM takes more than linear time
+beyond, while what crosses from one function to the next has to be stored and loaded."""
 STACK = 2048
 """Bytes of the largest row that lies on the stack."""
 ALIGNMENT = 64
@@ -104,10 +107,12 @@ def leaves(nodes: list[Node]) -> Iterator[Item]:
 
 def cut(tree: list[Node]) -> list[list[Node]]:
     """The top level in chunks, each to be one function."""
+    costs = [sum(item.cost for item in leaves([node])) for node in tree]
+    if sum(costs) <= WHOLE:
+        return [tree]
     chunks: list[list[Node]] = [[]]
     spent = 0
-    for node in tree:
-        cost = sum(item.cost for item in leaves([node]))
+    for node, cost in zip(tree, costs, strict=True):
         if spent and spent + cost > CHUNK:
             chunks.append([])
             spent = 0

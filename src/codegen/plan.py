@@ -83,7 +83,8 @@ class Planner:
 
     def find_last_reads(self) -> dict[Value, int]:
         """Where each value is last read, through inlined equations too; results are never last."""
-        program, last = self.plan.program, {}
+        program = self.plan.program
+        last: dict[Value, int] = {}
         for position, eq in enumerate(program.equations):
             if self.is_inline(eq):
                 self.plan.inlined[eq.result] = eq
@@ -219,7 +220,7 @@ class Planner:
         base, updates = eq.operands[0], eq.operands[1]
         if not eq.result.type.size:
             self.plan.definitions[eq.result] = []
-            return
+            return None
         axes = [Axis(0, n) for n in updates.type.shape]
         kernel = PlanKernel(self.plan.inlined)
         at = tuple([along(axis) for axis in axes])
@@ -229,7 +230,7 @@ class Planner:
             return self.static_update(eq)
         if base not in self.plan.definitions or self.last_read.get(base) != position:
             base = self.copied(base)
-        self.plan.shares[eq.result] = base
+        self.plan.shares[eq.result] = buffer_of(self.plan, base)
         self.plan.in_memory |= {eq.result, base}
         if not updates.type.size:
             self.plan.definitions[eq.result] = self.plan.definitions[base]
@@ -368,7 +369,7 @@ def memory_order(levels: list[Level], kernel: PlanKernel) -> list[Level]:
             if atom in after
         ]
         for outer, inner in pairwise(lying):
-            after[inner].add(outer)  # type: ignore[index, arg-type]
+            after[inner].add(outer)
     left, order = list(levels), []
     while left:
         waiting = {level.axis for level in left}

@@ -9,8 +9,8 @@ import numpy as np
 
 from ir.errors import CheckError
 from ir.op import Array
-from ir.ops.control import ERRORS
 from ir.ops import Check, Guard
+from ir.ops.control import ERRORS
 from ir.program import Program
 
 ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)

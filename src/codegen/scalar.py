@@ -136,9 +136,8 @@ class EmitKernel:
         base = self.pointer(buffer)
         if position == 0:
             return base
-        return self.f(
-            f"getelementptr inbounds {MEMORY[buffer.dtype]}, ptr {base}, i64 {self.counter(position)}"
-        )
+        counter = self.counter(position)
+        return self.f(f"getelementptr inbounds {MEMORY[buffer.dtype]}, ptr {base}, i64 {counter}")
 
     # Indices.
 

@@ -96,7 +96,8 @@ def opening(step: Carried) -> Node:
     inner = [level for level in rest if level.dim is not None]
     loops = [Loop(Axis(level.axis.low, level.axis.high)) for level in inner]
     fill = Fill(step.eq, step.value, [*before, *inner], step.fixed, path=[*around, *loops])
-    for outer, body in pairwise([*loops, fill]):
+    nest: list[Node] = [*loops, fill]
+    for outer, body in pairwise(nest):
         assert isinstance(outer, Loop)
         outer.body.append(body)
     return loops[0]

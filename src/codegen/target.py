@@ -14,7 +14,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from codegen.functions import LIBRARY, SPECIAL
+from codegen.functions import LIBRARY, SPECIAL, operand_count
 
 WIDTHS = {"avx512f": ("e", 64), "avx2": ("d", 32), "sse4.2": ("b", 16)}
 """CPU feature to the letter of the vector ABI and the bytes of a vector."""
@@ -38,21 +38,22 @@ class Target:
     cpu: str
     features: tuple[str, ...]
 
-    def machine(self) -> Any:
-        """LLVM's target machine, for JIT code at the usual optimisation."""
+    def machine(self, fast_compile: bool = False) -> Any:
+        """LLVM's target machine, for JIT code."""
         target = llvm.Target.from_triple(self.triple)
         return target.create_target_machine(
             cpu=self.cpu,
             features=",".join(f"+{name}" for name in self.features),
-            opt=2,
+            opt=1 if fast_compile else 2,
             reloc="pic",
             codemodel="jitdefault",
             jit=True,
         )
 
-    def vector_variants(self, name: str, dtype: str, operands: int) -> list[VectorVariant]:
+    def vector_variants(self, name: str, dtype: str) -> list[VectorVariant]:
         """The vector versions of a library function that this machine can run."""
-        found = []
+        found: list[VectorVariant] = []
+        operands = operand_count(name)
         size = 4 if dtype == "f32" else 8
         if name in NO_VECTOR:
             return found

@@ -83,7 +83,10 @@ class Op(metaclass=Interned):
     """False where the derivative is zero almost everywhere: such a result has no tangent."""
 
     linear_in: ClassVar[Sequence[int]] = ()
-    """Operand positions that the op is linear in, one at a time or together."""
+    """Operand positions that the op is linear in, together unless it is ``bilinear``."""
+
+    bilinear: ClassVar[bool] = False
+    """Whether it is linear in an operand only while the other is held fixed, as products are."""
 
     cost: ClassVar[int] = 1
     """Weight of one element's arithmetic: 1 for add, 8 for a division, 20 for a call, 0 to move."""
@@ -103,11 +106,11 @@ class Op(metaclass=Interned):
     scan: ClassVar[Callable[..., Any]]
     """The running value along ``axis``, from the one before. Read by ``codegen``."""
 
-    scatter: ClassVar[Callable[..., Any]]
-    """Where an element of the updates goes in operand 0. Read by ``codegen``."""
+    initial: ClassVar[Callable[..., Any]]
+    """What a scan starts from. Read by ``codegen``."""
 
     update: ClassVar[Callable[..., Any]]
-    """A region of operand 0 that changes, element by element. Read by ``codegen``."""
+    """Where in operand 0 an element of operand 1 is added, and what. Read by ``codegen``."""
 
     jvp: ClassVar[Callable[..., Any]]
     """The result's tangent from the operands' tangents; None is zero. Read by ``passes.jvp``."""
@@ -127,6 +130,10 @@ class Op(metaclass=Interned):
 
     def canonicalise(self) -> None:
         """Bring the fields to their one canonical form; called once, by the constructor."""
+
+    def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
+        """Weight of the whole op's arithmetic: its cost, once for each element of the result."""
+        return self.cost * sum(type.size for type in results)
 
     def why_not(self, rule: str) -> str:
         """Why the op lacks a rule, in the words of its slots."""

@@ -10,6 +10,9 @@ from ir.ops import DotGeneral
 from ir.program import Equation
 from ir.types import ArrayType
 
+CALLS = {"gemm": 13, "gemv": 11}
+"""The BLAS functions that are called, and how many arguments each takes."""
+
 LARGE = 16 * 16 * 16
 """Multiplications of one matrix product from which a BLAS call pays."""
 

@@ -15,6 +15,7 @@ from ir.ops.families import Bilinear, Elementwise, Unary, add_up, full, zeros
 from ir.program import Value
 from ir.scalar import Index, Kernel, Scalar, Source
 from ir.types import ArrayType
+from ir.types import ArrayType
 
 NUMBERS = ("int", "float")
 
@@ -280,6 +281,12 @@ class IntegerPow(Unary):
         one = k.const(1, x.type.dtype)
         power = raised(x[at], abs(self.exponent), one)
         return k.call("div", one, power) if self.exponent < 0 else power  # type: ignore[no-any-return]
+
+    def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
+        """The multiplications of repeated squaring, and a division for a negative exponent."""
+        n = abs(self.exponent)
+        products = max(n.bit_length() + n.bit_count() - 2, 0)
+        return results[0].size * (products + (8 if self.exponent < 0 else 0))
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         n = self.exponent

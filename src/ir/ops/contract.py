@@ -65,6 +65,11 @@ class DotGeneral(Bilinear):
         product = left @ right if self.contract[0] else left * right
         return np.asarray(product.reshape((*shared, *rows, *columns)))
 
+    def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
+        """A multiplication and, where there is a sum, an addition for each term."""
+        terms = results[0].size * prod(operands[0].shape[d] for d in self.contract[0])
+        return terms * (2 if self.contract[0] else 1)
+
     def element(self, k: Kernel, at: Index, x: Source, y: Source) -> Scalar:
         frees = self.free(0, x.type.rank), self.free(1, y.type.rank)
         b = len(self.batch[0])

@@ -138,6 +138,7 @@ class Bilinear(Op):
     """Linear in each operand when the other is held fixed."""
 
     linear_in = (0, 1)
+    bilinear = True
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
         (x1, x2), (t1, t2) = xs, ts

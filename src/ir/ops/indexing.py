@@ -83,6 +83,10 @@ class SliceAdd(Linear):
         total[region(self.starts, y.shape, self.strides)] += y
         return total
 
+    def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
+        """One addition for each element that is added."""
+        return operands[1].size
+
     def update(self, k: Kernel, at: Index, x: Source, y: Source) -> tuple[Index, Scalar]:
         return ops.Slice(self.starts, y.type.shape, self.strides).place(at), y[at]
 
@@ -215,6 +219,10 @@ class ScatterAdd(Indexed):
         total = np.array(x)
         np.add.at(total, self.numpy_index(x, indices), y)
         return total
+
+    def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
+        """One addition for each element that is added."""
+        return operands[1].size
 
     def update(
         self, k: Kernel, at: Index, x: Source, y: Source, *indices: Source

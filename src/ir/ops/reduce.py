@@ -41,6 +41,10 @@ class Reduction(Op):
         require(good, self, "axis out of range or named twice", axes=self.axes, operand=x)
         return x.with_shape(tuple([x.shape[d] for d in self.kept(x.rank)]))
 
+    def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
+        """Each element of the operand is folded in once."""
+        return operands[0].size
+
     def read(self, x: Source, at: Index, over: Index) -> Scalar:
         """The operand's element at result index ``at`` and folded index ``over``."""
         place = dict(zip((*self.kept(x.type.rank), *self.axes), (*at, *over), strict=True))
@@ -209,6 +213,10 @@ class ArgExtremum(Op):
         require(0 <= self.axis < x.rank, self, "axis out of range", operand=x, axis=self.axis)
         require(x.shape[self.axis] > 0, self, "an empty axis has no extremum", operand=x)
         return ArrayType("i64", (*x.shape[: self.axis], *x.shape[self.axis + 1 :]))
+
+    def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
+        """Each element of the operand is compared and chosen, with its place."""
+        return 4 * operands[0].size
 
     def element(self, k: Kernel, at: Index, x: Source) -> Scalar:
         a, dtype = self.axis, x.type.dtype

@@ -21,7 +21,7 @@ Pass = Callable[[Program], Program]
 CLEANUP: tuple[Pass, ...] = (dce, simplify, fold, cse, dce)
 """What keeps a program's meaning under every further transform."""
 
-COMPILE: tuple[Pass, ...] = (inline, drop_stop_gradient, *CLEANUP, simplify, cse, dce)
+COMPILE: tuple[Pass, ...] = (inline, drop_stop_gradient, dce, simplify, fold, simplify, cse, dce)
 """What runs before code generation, when no derivative will be taken any more."""
 
 

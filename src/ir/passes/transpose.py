@@ -62,7 +62,7 @@ def pulled(
     if rule is None:
         raise missing_rule(eq.op, "transpose", eq.loc)
     for position, moved in enumerate(is_linear):
-        if moved and position not in eq.op.linear_in:
+        if moved and (position not in eq.op.linear_in or (eq.op.bilinear and all(is_linear))):
             raise RuleError(
                 f"{eq.loc.excerpt()}\nthe jvp rule that made {eq.op.mnemonic} here let a tangent "
                 f"reach operand {position}, in which it is not linear: mend that rule"
