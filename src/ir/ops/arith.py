@@ -15,7 +15,6 @@ from ir.ops.families import Bilinear, Elementwise, Unary, add_up, full, zeros
 from ir.program import Value
 from ir.scalar import Index, Kernel, Scalar, Source
 from ir.types import ArrayType
-from ir.types import ArrayType
 
 NUMBERS = ("int", "float")
 
