@@ -17,8 +17,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @implements(np.einsum, arrays="operands")
-def einsum(*operands: Any, **options: Any) -> Tracer:
-    subscripts, xs = operands[0], [strong(x) for x in operands[1:]]
+def einsum(subscripts: Any, *operands: Tracer) -> Tracer:
+    xs = [strong(x) for x in operands]
     if not isinstance(subscripts, str):
         raise UntracedFunctionError(
             message("einsum with lists of axes is not traced.", 'Use the string form: "ij,jk->ik".')

@@ -100,7 +100,7 @@ def quantifier(op: Any, of_nothing: bool) -> Callable[..., Tracer]:
         x = truth(a)
         if empty_extent(a, axis):
             made = reduced(ops.ReduceSum, astype(x, "i64"), axis, bool(keepdims))
-            return number(made, of_nothing, "bool")
+            return Tracer(a.home, number(made, of_nothing, "bool").value, scalar=made.scalar)
         return reduced(op, x, axis, bool(keepdims))
 
     return rule

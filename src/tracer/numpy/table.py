@@ -40,8 +40,6 @@ class Entry:
             return self.func(*args, **kwargs)
         kwargs = self.accepted(kwargs, len(args))
         names = [*self.names[: len(args)], *[self.rest] * (len(args) - len(self.names))]
-        if self.rest is not None:
-            names = [self.rest] * len(args)
 
         def ready(name: str | None, x: Any) -> Any:
             if name not in self.lifted or x is None:
