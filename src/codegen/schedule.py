@@ -31,7 +31,9 @@ class Body:
         self.groups: list[list[Item]] = []
         self.open: dict[tuple[int, int, bool], list[int]] = {}
         self.place: dict[Item, int] = {}
+        self.moved: dict[int, int] = {}
         self.touched: list[set[object]] = []
+        self.steps: list[tuple[int, int, bool] | None] = []
 
     def nodes(self) -> list[Node]:
         for item in self.items:
@@ -40,8 +42,9 @@ class Body:
             self.groups[group].append(item)
             self.touched[group].update(read.value for read in item.reads)
             self.touched[group].add(item.value)
+        self.sink()
         made: list[Node] = []
-        for members in self.groups:
+        for members in filter(None, self.groups):
             first = members[0]
             if len(first.levels) <= self.depth:
                 made += members
@@ -60,7 +63,7 @@ class Body:
     def group_for(self, item: Item) -> int:
         """The earliest group that the item may stand in and gains from, or a new one at the end."""
         if len(item.levels) <= self.depth:
-            return self.new_group()
+            return self.new_group(None)
         first = 0
         for dependency in item.dependencies:
             where = self.place.get(dependency.item)
@@ -68,12 +71,13 @@ class Body:
                 shares = aligned(item, self.depth, dependency)
                 first = max(first, where if shares else where + 1)
         axis = item.levels[self.depth].axis
-        candidates = self.open.setdefault((axis.low, axis.high, item.serial), [])
+        steps = (axis.low, axis.high, item.serial)
+        candidates = self.open.setdefault(steps, [])
         start = bisect_left(candidates, first)
         for group in candidates[start : start + TRIES]:
             if self.gains(item, group):
                 return group
-        candidates.append(self.new_group())
+        candidates.append(self.new_group(steps))
         return candidates[-1]
 
     def gains(self, item: Item, group: int) -> bool:
@@ -81,10 +85,52 @@ class Body:
         touched = self.touched[group]
         return not item.reads or any(read.value in touched for read in item.reads)
 
-    def new_group(self) -> int:
+    def new_group(self, steps: tuple[int, int, bool] | None) -> int:
         self.groups.append([])
         self.touched.append(set())
+        self.steps.append(steps)
         return len(self.groups) - 1
+
+    def sink(self) -> None:
+        """Move a loop into the first one that reads from it, where that runs over the same steps.
+
+        The item that came first opened its loop too early when a reader of it had to wait for
+        something else.
+        """
+        readers: dict[int, set[int]] = {}
+        for item in self.items:
+            mine = self.place[item]
+            for dependency in item.dependencies:
+                its = self.place.get(dependency.item)
+                if its is not None and its != mine:
+                    readers.setdefault(its, set()).add(mine)
+        order = {item: n for n, item in enumerate(self.items)}
+        for group in reversed(range(len(self.groups))):
+            later = {self.root(reader) for reader in readers.get(group, ())}
+            if not later or self.steps[group] is None:
+                continue
+            target = min(later)
+            if self.steps[group] == self.steps[target] and self.meets(group, target):
+                both = self.groups[group] + self.groups[target]
+                self.groups[target] = sorted(both, key=order.__getitem__)
+                self.groups[group] = []
+                self.moved[group] = target
+                readers.setdefault(target, set()).update(later - {target})
+
+    def root(self, group: int) -> int:
+        """Where the members of a group are now."""
+        while group in self.moved:
+            group = self.moved[group]
+        return group
+
+    def meets(self, group: int, target: int) -> bool:
+        """Whether all that ``target`` reads of ``group`` is made at the same step."""
+        return all(
+            aligned(item, self.depth, dependency)
+            for item in self.groups[target]
+            for dependency in item.dependencies
+            if (its := self.place.get(dependency.item)) is not None and self.root(its) == group
+        )
 
 
 def opening(step: Carried) -> Node:

@@ -283,6 +283,10 @@ def reductions() -> Iterator[Sample]:
         yield from rows(cls((2, 0)), "f64[2,3,4]")
         yield from rows(cls((0, 1)), "f64[2,3]", "i32[2,3]")
         yield from rows(cls(()), "f64[]", "f64[3]")
+        zeros = np.array([[-0.0, -0.0], [0.0, -0.0], [-0.0, 0.0], [0.0, 0.0]])
+        yield given(cls((1,)), zeros, note="zeros of both signs")
+        yield given(cls((0,)), zeros, note="zeros of both signs")
+        yield given(cls((0,)), -np.zeros((1, 3)), note="one zero")
         pairs = np.stack(np.meshgrid(special("f64"), special("f64")), 2).reshape(-1, 2)
         yield given(cls((1,)), pairs, note="special")
     for cls in (ops.ReduceSum, ops.ReduceProd):
@@ -314,6 +318,7 @@ def reductions() -> Iterator[Sample]:
         yield from rows(ops.CumSum(1, reverse), "f64[2,3]", "f64[2,0]", "f64[2,3,4]")
         yield from rows(ops.CumSum(2, reverse), "f64[2,3,4]")
         yield given(ops.CumSum(0, reverse), np.array([1.0, np.inf, 2, np.nan]), note="nan")
+        yield given(ops.CumSum(0, reverse), np.array([-0.0, -0.0, 0.0, -0.0]), note="zeros")
 
 
 def contractions() -> Iterator[Sample]:
@@ -334,6 +339,8 @@ def contractions() -> Iterator[Sample]:
     yield from rows(dot(((1,), (1,)), ((2, 0), (0, 2))), "f64[2,4,3] f64[3,4,2]")
     yield from rows(dot(((1,), (0,)), ((), ())), "f64[40,30] f64[30,50]", "f64[1,1] f64[1,1]")
     yield from rows(dot(((2,), (2,)), ((1,), (0,))), "f64[3,2,4] f64[2,5,4]")
+    yield given(dot(((1,), (0,))), -np.zeros((2, 3)), np.ones((3, 2)), note="zeros")
+    yield given(dot(((), ())), np.array([-0.0, 1]), np.array([0.0, -1, 2]), note="zeros")
 
 
 BODY = """

@@ -72,7 +72,10 @@ def agrees(s: Sample, got: Array, want: Array, xs: Sequence[Array]) -> None:
 
 
 def close_sum(op: Op, got: Array, want: Array, xs: Sequence[Array]) -> None:
-    """Within ``4 eps n sum|x|``, n the number of terms; a product within that of its own size."""
+    """Within ``4 eps n sum|x|``, n the number of terms; a product within that of its own size.
+
+    The sign of a zero does not depend on the order, so it is the reference's.
+    """
     assert (got.dtype, got.shape) == (want.dtype, want.shape)
     terms = max((x.size for x in xs), default=0)
     with np.errstate(all="ignore"):
@@ -82,6 +85,7 @@ def close_sum(op: Op, got: Array, want: Array, xs: Sequence[Array]) -> None:
             scale = np.asarray(op.reference(*map(np.abs, xs)))
         bound = 4 * np.finfo(want.dtype).eps * terms * scale
         good = (got == want) | (np.isnan(got) & np.isnan(want)) | (np.abs(got - want) <= bound)
+    good &= (np.signbit(got) == np.signbit(want)) | (got != 0) | (want != 0)
     assert good.all(), f"{got}\nfor\n{want}"
 
 

@@ -78,7 +78,7 @@ class ReduceSum(Reduction, Linear):
         def step(over: Index, acc: Accumulators) -> Accumulators:
             return (acc[0] + self.read(x, at, over),)
 
-        zero = k.const(-0.0 if x.type.size else 0.0, x.type.dtype)
+        zero = k.const(0, x.type.dtype)  # so that a sum of -0.0 alone is 0.0, as in NumPy
         (total,) = k.fold(self.extents(x), (zero,), step, reassociate=True)
         return total  # type: ignore[no-any-return]
 
