@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -73,10 +75,12 @@ class Code:
             tracker = library.link(generation.jit, f"library{next(NAMES)}")
         return cls(generation, tracker, tracker["main"], tracker["executed"] if counts else 0)
 
-    def __del__(self) -> None:
-        """Unload the library before the instance that holds it can go."""
-        with LOCK:
-            self.tracker.close()
+    def __del__(self, at_exit: Callable[[], bool] = sys.is_finalizing) -> None:
+        """Unload the library before the instance that holds it can go; a process that ends
+        takes both along."""
+        if not at_exit():
+            with LOCK:
+                self.tracker.close()
 
 
 def imports(module: Module, target: Target) -> list[tuple[str, int]]:
