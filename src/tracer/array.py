@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import numpy as np
@@ -135,6 +136,14 @@ class Tracer(Operators, Methods):
                 message(f"{self!r} is no integer and cannot be an index.", "Use int(x).")
             )
         return int(python_value(self, "index").item())
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        close = ", ".join(get_close_matches(name, dir(type(self)), n=3)) or "those of ndarray"
+        raise AttributeError(
+            message(f"{self!r} has no attribute {name!r}.", f"Nearest that it has: {close}.")
+        )
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError(

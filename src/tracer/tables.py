@@ -53,8 +53,8 @@ def find_ufunc(ufunc: np.ufunc) -> Callable[..., Any] | None:
 def call_ufunc(ufunc: np.ufunc, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
     """``__array_ufunc__`` on tracers: call, reduce, accumulate and outer."""
     name = numpy_name(ufunc)
-    out = kwargs.pop("out", None)
-    if method == "at" or (out is not None and out != (None,) * len(out)):
+    out = kwargs.pop("out", None) or ()
+    if method == "at" or any(x is not None for x in out):
         raise UntracedFunctionError(
             message(
                 f"{name}{'.at' if method == 'at' else ' with out='} writes in place, which traced"

@@ -17,7 +17,7 @@ from ir.op import Array, Op
 from ir.passes.fold import LIMIT, constant_of
 from ir.program import Program, Value
 from ir.types import ArrayType, type_of
-from tracer.errors import LeakedTracerError, ShapeError, message
+from tracer.errors import EscapeError, LeakedTracerError, ShapeError, message
 from tracer.stack import STACK, Scope, pop, push, scope_over
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class Trace:
     ) -> None:
         pop(self)
         self.active = False
+        if error is not None and isinstance(error.__cause__, EscapeError):
+            raise error.__cause__ from None  # NumPy has wrapped it: "setting an array element"
 
     def param(self, type: ArrayType, source: Operand | None = None) -> Value:
         """An explicit parameter; ``source`` is what it stands for, if Python may know."""

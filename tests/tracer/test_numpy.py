@@ -27,17 +27,54 @@ UNARY = {
     "P": "sqrt log log2 log10 log1p arcsin arccos arctanh",
 }
 DIFFERENTIABLE = [(name, data) for data, names in UNARY.items() for name in names.split()]
-OTHERS = (
-    "sign floor ceil trunc rint round fix isnan isinf isfinite signbit logical_not isposinf isneginf"
-).split()
-BINARY = (
-    "add subtract multiply divide maximum minimum fmax fmin hypot arctan2 logaddexp logaddexp2"
-    " copysign remainder fmod float_power power"
-).split()
-COMPARE = (
-    "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor"
-    " floor_divide heaviside"
-).split()
+OTHERS = [
+    "sign",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "round",
+    "fix",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "signbit",
+    "logical_not",
+    "isposinf",
+    "isneginf",
+]
+BINARY = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "hypot",
+    "arctan2",
+    "logaddexp",
+    "logaddexp2",
+    "copysign",
+    "remainder",
+    "fmod",
+    "float_power",
+    "power",
+]
+COMPARE = [
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "floor_divide",
+    "heaviside",
+]
 
 CALLS = {
     "sum": lambda x: np.sum(x),
