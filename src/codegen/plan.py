@@ -28,6 +28,8 @@ from codegen.items import (
 from codegen.kernels import contraction
 from codegen.schedule import Node, schedule
 from ir import ops
+from ir.graph import use_counts
+from ir.ops.families import Elementwise
 from ir.program import Equation, Program, Value
 from ir.scalar import Accumulators
 
@@ -79,6 +81,8 @@ class Planner:
         self.readers: dict[Value, list[Item]] = {}
         self.roots: dict[Value, tuple[Value, ...]] = {}
         self.whole: dict[Value, Value] = {}
+        self.piecewise: set[Value] = set()
+        self.read_once = read_once_elementwise(program)
         self.last_read = self.find_last_reads()
 
     def find_last_reads(self) -> dict[Value, int]:
@@ -100,17 +104,26 @@ class Planner:
         return self.roots.get(v, (v,))
 
     def is_inline(self, eq: Equation) -> bool:
-        """Movement and constants cost nothing to compute where they are read."""
+        """Whether elements are computed where they are read: movement and constants cost nothing.
+
+        So is an elementwise value over a piecewise map that one elementwise op reads: both are
+        then split into the same pieces.
+        """
         op = eq.op
         if isinstance(op, ops.Constant | ops.Iota):
             return True
-        if not op.movement:
+        pieces = any(v in self.piecewise for v in eq.operands)
+        if not op.movement and not (pieces and eq.result in self.read_once):
             return False
         if isinstance(op, ops.Concatenate) and eq.result.type.size > SMALL:
             return False
         depth = 1 + max(self.depth.get(v, 0) for v in eq.operands)
-        self.depth[eq.result] = depth if depth <= DEEPEST else 0
-        return depth <= DEEPEST
+        if depth > DEEPEST:
+            return False
+        self.depth[eq.result] = depth
+        if pieces or isinstance(op, ops.Pad | ops.Concatenate):
+            self.piecewise.add(eq.result)
+        return True
 
     # One method for each way in which an op says how it is computed.
 
@@ -301,6 +314,14 @@ class Planner:
             taken.add(buffer_of(self.plan, v))
             self.plan.results[buffer_of(self.plan, v)] = n
             self.plan.in_memory.add(v)
+
+
+def read_once_elementwise(program: Program) -> set[Value]:
+    """The elementwise values whose one reader is an elementwise equation."""
+    uses = use_counts(program)
+    pointwise = [eq for eq in program.equations if isinstance(eq.op, Elementwise | ops.Select)]
+    made = {eq.result for eq in pointwise}
+    return {v for eq in pointwise for v in eq.operands if v in made and uses[v] == 1}
 
 
 def buffer_of(plan: Plan, v: Value) -> Value:

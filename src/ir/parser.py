@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import fields
-from typing import Any, NoReturn
+from functools import cache
+from types import UnionType
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 import ir.ops  # noqa: F401  (fills the registry)
 from ir.errors import TypeRuleError
@@ -225,13 +227,37 @@ def parse_op(cursor: Cursor) -> Op:
         cursor.column += 1
         text, at = cursor.bracketed()
         attributes = parse_attributes(cursor, text, at)
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    for unknown in attributes.keys() - known:
-        cursor.fail(f"{name} has no field {unknown}", start)
+    hints = field_types(cls)
+    for field, value in attributes.items():
+        if field not in hints:
+            cursor.fail(f"{name} has no field {field}", start)
+        if not fits(value, hints[field]):
+            cursor.fail(f"{name} has a field {field}, but not with the value {value!r}", start)
     try:
         return cls(**attributes)
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         cursor.fail(f"{name} cannot be made so: {error}", start)
+
+
+@cache
+def field_types(cls: type[Op]) -> dict[str, Any]:
+    """The type of each field of an op."""
+    hints = get_type_hints(cls)
+    return {f.name: hints[f.name] for f in fields(cls)}  # type: ignore[arg-type]
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a literal has the type; a bool is no int, and an int no float."""
+    parts = get_args(hint)
+    if get_origin(hint) is UnionType:
+        return any(fits(value, part) for part in parts)
+    if get_origin(hint) is not tuple:
+        return type(value) is hint
+    if not isinstance(value, tuple):
+        return False
+    if parts[1:] == (...,):
+        return all(fits(v, parts[0]) for v in value)
+    return len(value) == len(parts) and all(map(fits, value, parts))
 
 
 def parse_attributes(cursor: Cursor, text: str, at: int) -> dict[str, Any]:
@@ -243,7 +269,12 @@ def parse_attributes(cursor: Cursor, text: str, at: int) -> dict[str, Any]:
         cursor.fail(f"bad op fields: {error}", min(column, len(cursor.line)))
     if not isinstance(call, ast.Call) or call.args:
         cursor.fail("op fields are written field=value", at)
-    return {str(k.arg): literal(cursor, k.value, at) for k in call.keywords}
+    names = [str(k.arg) for k in call.keywords]
+    if len(set(names)) < len(names):
+        cursor.fail("a field is given twice", at)
+    return {
+        name: literal(cursor, k.value, at) for name, k in zip(names, call.keywords, strict=True)
+    }
 
 
 def literal(cursor: Cursor, node: ast.expr, at: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ir.errors import TypeRuleError, VerifyError
+from ir.errors import VerifyError
 from ir.op import result_types
 from ir.program import Equation, Program, Value
 
@@ -37,7 +37,7 @@ def defined_before_use(defined: set[Value], eq: Equation) -> None:
 def typed_as_inferred(eq: Equation) -> None:
     try:
         inferred = result_types(eq.op, *[v.type for v in eq.operands], bodies=eq.bodies)
-    except TypeRuleError as error:
+    except (TypeError, IndexError) as error:  # a TypeRuleError, or too few operands for the rule
         raise VerifyError(f"{eq.loc.excerpt()}\n{error}") from None
     stated = tuple([v.type for v in eq.results])
     if inferred != stated:

@@ -70,7 +70,8 @@ def trace(func: Callable[..., Any], *args: Any) -> Program:
         given = [abstract(running, leaf) for leaf in leaves]
         made = func(*tree.unflatten(treedef, given))
         results = outputs(running, made, "trace").tracers
-    return running.finish([x.value for x in results])
+    program, _ = running.finish([x.value for x in results])
+    return program
 
 
 def abstract(running: Trace, leaf: Any) -> Any:

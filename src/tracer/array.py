@@ -137,6 +137,9 @@ class Tracer(Operators, Methods):
             )
         return int(python_value(self, "index").item())
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return int(self.round()) if ndigits is None else self.round(ndigits)
+
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)

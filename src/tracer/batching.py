@@ -20,7 +20,7 @@ from tracer.errors import OutDimsRangeError, OutputError, VmapError, message
 from tracer.jacobian import check_chunk, check_randomness
 from tracer.reverse import Function
 from tracer.run import derive, swept
-from tracer.trace import Operand, Trace
+from tracer.trace import Trace
 
 Dim = int | None
 
@@ -203,10 +203,9 @@ def batched_call(func: Function, call: Call, dims: Sequence[Dim], out_dims: Any,
         output = outputs(trace, call.run(func, tracers), "vmap")
     if not output.tracers:
         raise OutputError(message(f"vmap: {trace.name} returned no array.", "Return one."))
-    program = trace.finish([x.value for x in output.tracers])
-    operands: list[Operand] = [a.operand for a in call.arguments]
-    operands += [trace.sources[v] for v in trace.hidden]
-    flags: tuple[Dim, ...] = (*chosen, *[None] * len(trace.hidden))
+    program, captured = trace.finish([x.value for x in output.tracers])
+    operands = [*[a.operand for a in call.arguments], *captured]
+    flags: tuple[Dim, ...] = (*chosen, *[None] * len(captured))
     places = out_axes(output.treedef, output.tracers, out_dims)
     depends = mapped_results(program, [d is not None for d in flags])
     outs = tuple(

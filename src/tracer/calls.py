@@ -124,9 +124,9 @@ def trace_call(
         output = outputs(trace, made, kind)
         kept = Aux(trace, aux) if has_aux else None
         values = [x.value for x in output.tracers] + (kept.values if kept else [])
-    operands = [argument.operand for argument in call.arguments]
-    operands += [trace.sources[v] for v in trace.hidden]
-    return Traced(trace.finish(values), operands, output, kept, trace.name)
+    program, captured = trace.finish(values)
+    operands = [*[argument.operand for argument in call.arguments], *captured]
+    return Traced(program, operands, output, kept, trace.name)
 
 
 def outputs(trace: Trace, made: Any, kind: str) -> Output:

@@ -138,16 +138,16 @@ def of_parameter(trace: Trace, v: Value) -> Array:
 
 def index(trace: Trace) -> None:
     """Note who makes each new value, and whether it depends on a differentiated argument."""
-    moved = trace.differentiated
-    for v in trace.builder.params:
+    moved, (params, equations) = trace.differentiated, trace.indexed
+    trace.indexed = len(trace.builder.params), len(trace.builder.equations)
+    for v in trace.builder.params[params:]:
         source = trace.sources.get(v)
         if source is not None and not isinstance(source, np.ndarray) and differentiated(source):
             moved.add(v)
-    for eq in trace.builder.equations[trace.indexed :]:
+    for eq in trace.builder.equations[equations:]:
         trace.producers.update(dict.fromkeys(eq.results, eq))
         if eq.op.differentiable and not moved.isdisjoint(eq.operands):
             moved.update(v for v in eq.results if v.type.info.differentiable)
-    trace.indexed = len(trace.builder.equations)
 
 
 def differentiated(x: Tracer) -> bool:

@@ -141,9 +141,8 @@ class Jitted:
             returned, out_def = tree.flatten(made)
             alive = [x for x in returned if isinstance(x, Tracer)]
             results = outputs(running, alive, "jit").tracers
-        program = swept(running.finish([x.value for x in results]))
-        captured = [running.sources[v] for v in running.hidden]
-        return Variant(program, Output(out_def, results), returned, captured)
+        program, captured = running.finish([x.value for x in results])
+        return Variant(swept(program), Output(out_def, results), returned, captured)
 
     def compile(self, variant: Variant) -> Compiled:
         from codegen.engine import compile_program  # noqa: PLC0415  (loads LLVM)

@@ -50,7 +50,7 @@ class Trace:
         self.differentiated: set[Value] = set()
         self.known: dict[Value, Array] = {}
         self.producers: dict[Value, Any] = {}
-        self.indexed = 0
+        self.indexed = (0, 0)
 
     def __enter__(self) -> Trace:
         push(self)
@@ -154,8 +154,12 @@ class Trace:
         scope.stopped.update(zip(made, made, strict=True))
         return made
 
-    def finish(self, results: Sequence[Value]) -> Program:
-        return self.builder.finish(*results, name=identifier(self.name))
+    def finish(self, results: Sequence[Value]) -> tuple[Program, list[Operand]]:
+        """The program, and what its hidden parameters stand for; lets go of the user's arrays."""
+        captured = [self.sources[v] for v in self.hidden]
+        for kept in (self.sources, self.snapshots, self.known, self.producers, self.entered):
+            kept.clear()
+        return self.builder.finish(*results, name=identifier(self.name)), captured
 
 
 def identifier(name: str) -> str:

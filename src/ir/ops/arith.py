@@ -23,6 +23,7 @@ NUMBERS = ("int", "float")
 class Neg(Elementwise):
     """Each element with its sign changed."""
 
+    arity = 1
     kinds = NUMBERS
     linear_in = (0,)
     numpy = np.negative
@@ -169,6 +170,7 @@ class Abs(Unary):
 class Sign(Elementwise):
     """-1, 0 or 1; nan stays nan."""
 
+    arity = 1
     kinds = NUMBERS
     differentiable = False
     numpy = np.sign
@@ -178,6 +180,7 @@ class Sign(Elementwise):
 class Floor(Elementwise):
     """The largest whole number that is not larger."""
 
+    arity = 1
     differentiable = False
     numpy = np.floor
 
@@ -186,6 +189,7 @@ class Floor(Elementwise):
 class Ceil(Elementwise):
     """The smallest whole number that is not smaller."""
 
+    arity = 1
     differentiable = False
     numpy = np.ceil
 
@@ -194,6 +198,7 @@ class Ceil(Elementwise):
 class Trunc(Elementwise):
     """The whole number next towards zero."""
 
+    arity = 1
     differentiable = False
     numpy = np.trunc
 
@@ -202,6 +207,7 @@ class Trunc(Elementwise):
 class Rint(Elementwise):
     """The nearest whole number, halves to even."""
 
+    arity = 1
     differentiable = False
     numpy = np.rint
 

@@ -73,6 +73,7 @@ class GreaterEqual(Comparison):
 class IsFinite(Comparison):
     """Neither nan nor infinite."""
 
+    arity = 1
     kinds = ("float",)
     numpy = np.isfinite
 
@@ -112,6 +113,7 @@ class Xor(Logic):
 class Not(Logic):
     """The complement."""
 
+    arity = 1
     numpy = np.invert
 
 

@@ -99,10 +99,12 @@ class Iota(Source0):
 class Convert(Elementwise):
     """The elements in another dtype, as ``astype`` converts them."""
 
+    arity = 1
     dtype: str
     linear_in = (0,)
 
     def infer(self, *xs: ArrayType) -> ArrayType:
+        require(len(xs) == 1, self, "wrong number of operands", given=len(xs), needed=1)
         return xs[0].with_dtype(self.dtype)
 
     def reference(self, *xs: Array) -> Array:
@@ -128,6 +130,7 @@ class Convert(Elementwise):
 class StopGradient(Elementwise):
     """The operand itself, constant to every derivative."""
 
+    arity = 1
     kinds = ("bool", "int", "float")
     differentiable = False
     movement = True

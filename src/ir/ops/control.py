@@ -64,6 +64,10 @@ class Check(Effect):
     message: str
     error: str = "IndexError"
 
+    def infer(self, x: ArrayType) -> tuple[ArrayType, ...]:
+        require(self.error in ERRORS, self, "no such error", error=self.error, known=[*ERRORS])
+        return super().infer(x)
+
     def reference(self, x: Array) -> tuple[()]:
         if not bool(x):
             raise ERRORS[self.error](self.message)

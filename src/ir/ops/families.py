@@ -51,6 +51,9 @@ def batched(b: Builder, size: int, x: Value, mapped: bool) -> Value:
 class Elementwise(Op):
     """One result element from the operands' elements at the same index."""
 
+    arity: ClassVar[int] = 2
+    """The number of operands."""
+
     kinds: ClassVar[tuple[str, ...]] = ("float",)
     """The kinds of dtype the op accepts."""
 
@@ -67,6 +70,8 @@ class Elementwise(Op):
     """The derivative with respect to each operand, element by element; ``jvp`` follows from it."""
 
     def infer(self, *xs: ArrayType) -> ArrayType:
+        if len(xs) != self.arity:
+            require(False, self, "wrong number of operands", given=len(xs), needed=self.arity)
         first = xs[0]
         for x in xs:
             if x is not first and x != first:
@@ -103,6 +108,8 @@ class Elementwise(Op):
 
 class Unary(Elementwise):
     """An elementwise function of one operand: its one partial is ``slope``."""
+
+    arity = 1
 
     slope: ClassVar[Callable[..., Value]]
     """The derivative at x, given ``(b, y, x)``."""

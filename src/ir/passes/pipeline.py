@@ -12,6 +12,7 @@ from ir.passes.cse import cse
 from ir.passes.dce import dce
 from ir.passes.fold import fold
 from ir.passes.inline import inline
+from ir.passes.pull import pull
 from ir.passes.simplify import drop_stop_gradient, simplify
 from ir.program import Equation, Program
 from ir.verify import verify
@@ -21,7 +22,17 @@ Pass = Callable[[Program], Program]
 CLEANUP: tuple[Pass, ...] = (dce, simplify, fold, cse, dce)
 """What keeps a program's meaning under every further transform."""
 
-COMPILE: tuple[Pass, ...] = (inline, drop_stop_gradient, dce, simplify, fold, simplify, cse, dce)
+COMPILE: tuple[Pass, ...] = (
+    inline,
+    drop_stop_gradient,
+    dce,
+    simplify,
+    fold,
+    simplify,
+    cse,
+    pull,
+    dce,
+)
 """What runs before code generation, when no derivative will be taken any more."""
 
 

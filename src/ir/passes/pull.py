@@ -1,0 +1,78 @@
+"""Sums of a few large slices, read where they are needed instead of written one after the other.
+
+Reverse mode adds the cotangents of slices in place, which is right for many small slices: n reads
+of one element cost O(n). A few slices that each cover most of the array are better pulled: the sum
+of the padded slices is one loop over the array, and fuses with whatever makes and reads them.
+"""
+
+from __future__ import annotations
+
+from ir import ops
+from ir.build import Builder, substitute
+from ir.graph import producers, use_counts
+from ir.program import Equation, Program, Value
+
+FEW = 8
+"""Slices of one array that are pulled together."""
+
+
+def pull(program: Program) -> Program:
+    """Replace short chains of large slice_adds into a constant by sums of pads."""
+    made_by, uses = producers(program), use_counts(program)
+    chains = {
+        eq.result: chain
+        for eq in program.equations
+        if isinstance(eq.op, ops.SliceAdd) and (chain := pullable(eq, made_by, uses))
+    }
+    if not chains:
+        return program
+    b = Builder()
+    b.params = list(program.params)
+    renamed: dict[Value, Value] = {}
+    for eq in program.equations:
+        if not eq.results or eq.results[0] not in chains:
+            made = b.again(eq, substitute(eq.operands, renamed))
+            renamed.update(zip(eq.results, made, strict=True))
+            continue
+        total = substitute(chains[eq.result][0].operands, renamed)[0]
+        for link in chains[eq.result]:
+            with b.at(link.loc):
+                total = b(ops.Add(), total, padded(b, link, substitute(link.operands, renamed)[1]))
+        renamed[eq.result] = total
+    return b.finish(*substitute(program.results, renamed), name=program.name)
+
+
+def pullable(
+    last: Equation, made_by: dict[Value, Equation], uses: dict[Value, int]
+) -> list[Equation]:
+    """The slice_adds that lead from a constant to ``last``, if they are few and large."""
+    chain = [last]
+    while len(chain) <= FEW:
+        base = made_by.get(chain[-1].operands[0])
+        if base is None or not isinstance(base.op, ops.Constant | ops.SliceAdd):
+            return []
+        if not all(map(is_large, chain)):
+            return []
+        if isinstance(base.op, ops.Constant):
+            return chain[::-1]
+        if uses[base.result] > 1:
+            return []
+        chain.append(base)
+    return []
+
+
+def is_large(eq: Equation) -> bool:
+    """Whether the slice is contiguous along every axis and covers at least half of the array."""
+    op, (whole, part) = eq.op, (v.type for v in eq.operands)
+    assert isinstance(op, ops.SliceAdd)
+    dense = all(n == 1 for n in op.strides)
+    return dense and 2 * part.size >= whole.size
+
+
+def padded(b: Builder, eq: Equation, part: Value) -> Value:
+    """The slice in its place, zeros around it."""
+    op, whole = eq.op, eq.operands[0].type
+    assert isinstance(op, ops.SliceAdd)
+    after = zip(whole.shape, op.starts, part.type.shape, strict=True)
+    made: Value = b(ops.Pad(op.starts, tuple(n - start - size for n, start, size in after)), part)
+    return made
