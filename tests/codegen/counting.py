@@ -1,0 +1,29 @@
+"""Instrumented builds: how much work compiled code executes, and how much its program asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from codegen.engine import Compiled, compile_program
+from ir.work import work
+from tracer import jit
+from tracer.jit import native
+
+
+def counted(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Compiled, list[Any]]:
+    """The function compiled with a counter, and its results for one call."""
+    jitted = jit(f)
+    leaves, treedef = jitted.flat(args, {})
+    variant = jitted.variant(leaves, treedef)
+    compiled = compile_program(variant.program, count=True)
+    assert compiled.executed() == 0
+    captured = [np.asarray(x) for x in variant.captured]
+    return compiled, compiled(*map(native, leaves), *captured)
+
+
+def ratio(compiled: Compiled) -> float:
+    """Executed operations to those of the program that was compiled, after one call."""
+    return compiled.executed() / work(compiled.program)
