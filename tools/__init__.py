@@ -1,0 +1,1 @@
+"""What a developer runs: the dump of every stage, the demo, the benchmark."""
