@@ -13,6 +13,7 @@ from ir.build import substitute
 from ir.evaluate import Evaluator, runner
 from ir.loc import UNKNOWN
 from ir.op import Array, Op
+from ir.passes.pipeline import paused_collector
 from ir.program import Equation, Program, Value
 from tracer.array import Tracer
 from tracer.emit import lift, owner
@@ -34,7 +35,8 @@ class Derived:
         if owner(operands) is not None:
             return inlined(self.programs[which], operands)
         if which not in self.evaluators:
-            self.evaluators[which] = Evaluator(self.programs[which])
+            with paused_collector():
+                self.evaluators[which] = Evaluator(self.programs[which])
         return list(map(np.asarray, self.evaluators[which](operands)))  # type: ignore[arg-type]
 
 
@@ -52,7 +54,8 @@ class Table:
             if found is not None:
                 self.kept.move_to_end(key)
                 return found
-        made = Derived(make())
+        with paused_collector():
+            made = Derived(make())
         with self.lock:
             self.kept[key] = made
             while len(self.kept) > self.size:

@@ -242,3 +242,10 @@ def test_documented_examples_of_modules():
         result = doctest.testmod(module)
         assert result.attempted > 0
         assert result.failed == 0
+
+
+def test_arithmetic_of_python_numbers_under_jit():
+    assert jit(lambda n: n % 3 == 1)(7)
+    assert jit(lambda a, b: a / b)(7, 2) == 3.5
+    assert jit(lambda n: n**2)(7) == 49
+    assert jit(lambda x, n: x * n)(0.5, 3) == 1.5

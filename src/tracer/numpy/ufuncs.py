@@ -88,9 +88,10 @@ class Elementwise:
         dtype = self.options(kwargs)
         given: list[Any] = [x if type(x) in (int, float) else lift(trace, x) for x in xs]
         tags: list[Tag] = [type(x) if type(x) in (int, float) else tag(x) for x in given]
+        weak = self.weak and all(isinstance(t, type) for t in tags)
         if dtype is not None:
             tags = [dtype] * len(tags)
-        ins, outs = resolve(self.ufunc, *tags)
+        ins, outs = resolve(self.ufunc, *decided(tags))
         shape = broadcast_shapes(*[x.shape for x in given if type(x) is Tracer])
         operands = [
             broadcast(astype(x, d), shape)
@@ -99,7 +100,6 @@ class Elementwise:
             for x, d in zip(given, ins, strict=True)
         ]
         made = self.apply(operands)
-        weak = self.weak and all(isinstance(t, type) for t in tags)
         several = isinstance(made, tuple)
         done = [
             finished(y, out, weak)
@@ -131,6 +131,13 @@ class Elementwise:
             )
         dtype = kwargs.get("dtype")
         return None if dtype is None else short(dtype)
+
+
+def decided(tags: list[Tag]) -> list[Tag]:
+    """Python numbers alone are int64 and float64; beside arrays they follow those."""
+    if all(isinstance(t, type) for t in tags):
+        return ["f64" if t is float else "i64" for t in tags]
+    return tags
 
 
 def finished(y: Tracer, dtype: str, weak: bool) -> Tracer:
@@ -175,7 +182,7 @@ class Power(Elementwise):
             return super().__call__(*xs, **kwargs)
         check_alive(x)
         tag_n: Tag = type(n) if type(n) in (int, float) else str(short(np.asarray(n).dtype))
-        ins, outs = resolve(np.power, tag(x), tag_n)
+        ins, outs = resolve(np.power, *decided([tag(x), tag_n]))
         if DTYPES[ins[0]].kind == "int" and n < 0:
             raise ValueError(
                 message(
