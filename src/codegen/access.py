@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from codegen.index import Affine, Axis, Data, Index, bounds
@@ -168,6 +169,22 @@ class ShapeKernel(PlanKernel):
         self.extents, self.accumulators = tuple(extents), len(inits)
         self.reassociate = reassociate
         return (SYMBOL,) * len(inits)
+
+
+class UnrolledKernel(PlanKernel):
+    """A PlanKernel that runs folds step by step."""
+
+    def fold(
+        self,
+        extents: Sequence[int],
+        inits: Accumulators,
+        step: Callable[..., Accumulators],
+        reassociate: bool = False,
+    ) -> Accumulators:
+        carried = inits
+        for over in product(*map(range, extents)):
+            carried = step(over, carried)
+        return carried
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from codegen import runtime
 from codegen.kernels.contraction import CALLS
 from codegen.lower import Module, lower
 from codegen.memory import Storage, store
-from codegen.plan import Plan, make_plan
+from codegen.plan import Plan
+from codegen.planner import make_plan
 from codegen.show import show_plan
 from codegen.target import Target, address, host, vector_address
 from ir.op import Array

@@ -32,6 +32,12 @@ def require(condition: bool, op: Op, complaint: str, **facts: Any) -> None:
         raise TypeRuleError(f"{op.mnemonic}: {complaint} ({shown})")
 
 
+def require_sizes(shape: tuple[int, ...], op: Op) -> None:
+    """Raise a TypeRuleError if a size is negative."""
+    if shape and min(shape) < 0:
+        require(False, op, "a size is negative", shape=shape)
+
+
 def missing_rule(op: Op, rule: str, loc: Loc) -> RuleError:
     """The error for an op without a rule: it names the line, the op, the reason and a way out."""
     return RuleError(

@@ -39,10 +39,26 @@ class Interned(type):
                 pass
         made = super().__call__(*args, **kwargs)
         made.canonicalise()
-        key = tuple(exact(getattr(made, f.name)) for f in fields(made))
+        found = interned.get(key_of(made))
+        if found is None:
+            for f in fields(made):
+                setattr(made, f.name, python(getattr(made, f.name)))
+            found = interned.setdefault(key_of(made), made)
         if not (args or kwargs):
-            cls.plain = interned.setdefault(key, made)
-        return interned.setdefault(key, made)
+            cls.plain = found
+        return found
+
+
+def key_of(op: Any) -> tuple[Any, ...]:
+    """What tells the op from others of its class."""
+    return tuple([exact(getattr(op, f.name)) for f in fields(op)])
+
+
+def python(x: Any) -> Any:
+    """The field's value without NumPy's numbers."""
+    if isinstance(x, tuple):
+        return tuple(map(python, x))
+    return x.item() if isinstance(x, np.generic) else x
 
 
 def exact(x: Any) -> Any:

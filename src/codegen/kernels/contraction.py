@@ -7,6 +7,7 @@ from math import prod
 
 from codegen.text import TYPES, Function, number
 from ir.ops import DotGeneral
+from ir.ops.contract import Axes
 from ir.program import Equation
 from ir.types import ArrayType
 
@@ -52,15 +53,29 @@ def layout(op: DotGeneral, side: int, rank: int) -> Matrix | None:
     return Matrix(flipped=True) if (*shared, *summed, *free) == natural else None
 
 
+def arranged(op: DotGeneral, ranks: tuple[int, int]) -> tuple[DotGeneral, list[Axes | None]]:
+    """The contraction on operands that lie as matrices, and the permutation that brings each there.
+
+    None leaves an operand as it is.
+    """
+    contract, shared, perms = list(op.contract), list(op.batch), list[Axes | None]()
+    for side, rank in enumerate(ranks):
+        perm = None
+        if layout(op, side, rank) is None:
+            perm = (*op.batch[side], *op.free(side, rank), *op.contract[side])
+            shared[side] = tuple(range(len(op.batch[side])))
+            contract[side] = tuple(range(rank - len(op.contract[side]), rank))
+        perms.append(perm)
+    return DotGeneral((contract[0], contract[1]), (shared[0], shared[1])), perms
+
+
 def wanted(eq: Equation) -> bool:
-    """Whether the BLAS takes this contraction: floats, large enough, operands in order."""
+    """Whether the BLAS takes this contraction: floats, and large enough."""
     op = eq.op
     assert isinstance(op, DotGeneral)
     x, y = (v.type for v in eq.operands)
     s = sizes(op, x, y)
-    if x.info.kind != "float" or s.m * s.n * s.k < LARGE or not s.k:
-        return False
-    return layout(op, 0, x.rank) is not None and layout(op, 1, y.rank) is not None
+    return x.info.kind == "float" and s.m * s.n * s.k >= LARGE
 
 
 def emit(f: Function, eq: Equation, x: str, y: str, out: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ir.build import Builder
-from ir.errors import require
+from ir.errors import require, require_sizes
 from ir.op import Array, Op, Tangent, primitive
 from ir.ops.families import Elementwise
 from ir.program import Value
@@ -44,6 +44,7 @@ class Constant(Source0):
         object.__setattr__(self, "value", canonical(self.value, self.dtype))
 
     def infer(self) -> ArrayType:
+        require_sizes(self.shape, self)
         return ArrayType(self.dtype, self.shape)
 
     def reference(self) -> Array:
@@ -65,6 +66,7 @@ class Literal(Source0):
         object.__setattr__(self, "values", tuple(canonical(v, self.dtype) for v in self.values))
 
     def infer(self) -> ArrayType:
+        require_sizes(self.shape, self)
         require(len(self.values) == prod(self.shape), self, "values do not fill the shape")
         return ArrayType(self.dtype, self.shape)
 
@@ -81,6 +83,7 @@ class Iota(Source0):
     axis: int = 0
 
     def infer(self) -> ArrayType:
+        require_sizes(self.shape, self)
         require(0 <= self.axis < len(self.shape), self, "axis out of range", shape=self.shape)
         require(self.dtype != "bool", self, "bool does not count")
         return ArrayType(self.dtype, self.shape)

@@ -22,7 +22,7 @@ class Call(Op):
 
     differentiable = False
 
-    def infer(self, *xs: ArrayType, bodies: tuple[Program, ...]) -> tuple[ArrayType, ...]:
+    def infer(self, *xs: ArrayType, bodies: tuple[Program, ...] = ()) -> tuple[ArrayType, ...]:
         require(len(bodies) == 1, self, "needs one body", bodies=len(bodies))
         require(bodies[0].types == xs, self, "operands do not fit the body's parameters")
         return tuple([v.type for v in bodies[0].results])

@@ -9,7 +9,7 @@ import numpy as np
 from ir import ops
 from ir.build import Builder
 from ir.errors import require
-from ir.op import Array, Tangent, primitive
+from ir.op import Array, Op, Tangent, primitive
 from ir.ops.families import Linear, Movement, batched, spread
 from ir.program import Value
 from ir.scalar import Index, Kernel, Scalar, Source
@@ -27,6 +27,19 @@ def region(
     return tuple(cuts)
 
 
+def inside(
+    op: Op, starts: Sequence[int], sizes: Sequence[int], strides: Sequence[int], x: ArrayType
+) -> None:
+    """Refuse places that are not all within the operand."""
+    ranks = len(starts), len(sizes), len(strides)
+    require(ranks == (x.rank,) * 3, op, "one entry for each axis is needed", operand=x)
+    for start, size, stride, n in zip(starts, sizes, strides, x.shape, strict=True):
+        last = start + stride * (size - 1)
+        within = size == 0 or (0 <= start < n and 0 <= last < n)
+        if not within or size < 0 or stride == 0:
+            require(False, op, "reaches out of the operand", operand=x, at=str(op))
+
+
 @primitive("slice")
 class Slice(Movement):
     """The places ``starts + strides * i`` along each axis; a stride may be negative."""
@@ -36,15 +49,7 @@ class Slice(Movement):
     strides: tuple[int, ...]
 
     def infer(self, x: ArrayType) -> ArrayType:
-        ranks = len(self.starts), len(self.sizes), len(self.strides)
-        require(ranks == (x.rank,) * 3, self, "one entry for each axis is needed", operand=x)
-        for start, size, stride, n in zip(
-            self.starts, self.sizes, self.strides, x.shape, strict=True
-        ):
-            last = start + stride * (size - 1)
-            inside = size == 0 or (0 <= start < n and 0 <= last < n)
-            if not inside or size < 0 or stride == 0:
-                require(False, self, "reaches out of the operand", operand=x, slice=str(self))
+        inside(self, self.starts, self.sizes, self.strides, x)
         return x.with_shape(self.sizes)
 
     def reference(self, x: Array) -> Array:
@@ -75,7 +80,8 @@ class SliceAdd(Linear):
 
     def infer(self, x: ArrayType, y: ArrayType) -> ArrayType:
         require(x.dtype == y.dtype, self, "operands differ in dtype", x=x, y=y)
-        require(ops.Slice(self.starts, y.shape, self.strides).infer(x) == y, self, "misfit")
+        require(x.info.kind in ("int", "float"), self, "needs numbers", x=x)
+        inside(self, self.starts, y.shape, self.strides, x)
         return x
 
     def reference(self, x: Array, y: Array) -> Array:
@@ -119,8 +125,8 @@ class Indexed(Linear):
         """The shape of the elements that the indices name."""
         ordered = all(c < d for c, d in zip(self.axes, self.axes[1:], strict=False))
         require(bool(self.axes) and ordered, self, "axes are not in rising order", axes=self.axes)
-        inside = self.batch <= self.axes[0] and self.axes[-1] < x.rank
-        require(inside, self, "axis out of range", operand=x, axes=self.axes)
+        fits = 0 <= self.batch <= self.axes[0] and self.axes[-1] < x.rank
+        require(fits, self, "axis out of range", operand=x, axes=self.axes)
         require(len(indices) == len(self.axes), self, "one index operand for each axis is needed")
         first = indices[0]
         for i in indices:
@@ -213,6 +219,8 @@ class ScatterAdd(Indexed):
         require(x.info.kind in ("int", "float"), self, "needs numbers", x=x)
         shape = self.picked(x, indices)
         require(y.shape == shape, self, "updates do not fit the indices", updates=y, shape=shape)
+        empty = y.size and not all(x.shape[a] for a in self.axes)
+        require(not empty, self, "adds to an empty axis", operand=x)
         return x
 
     def reference(self, x: Array, y: Array, *indices: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ir import ops
 from ir.build import Builder
-from ir.errors import require
+from ir.errors import require, require_sizes
 from ir.op import EVERY, Array, Tangent, primitive
 from ir.ops.families import Movement, batched, zeros
 from ir.program import Value
@@ -31,6 +31,7 @@ class Broadcast(Movement):
         rising = all(c < d for c, d in zip(self.dims, self.dims[1:], strict=False))
         require(rising, self, "dims are not in rising order", dims=self.dims)
         kept = tuple([self.shape[d] for d in self.dims])
+        require_sizes(self.shape, self)
         require(kept == x.shape, self, "dims differ in size", operand=x, shape=self.shape)
         return x.with_shape(self.shape)
 
@@ -90,6 +91,7 @@ class Reshape(Movement):
     shape: tuple[int, ...]
 
     def infer(self, x: ArrayType) -> ArrayType:
+        require_sizes(self.shape, self)
         require(x.size == prod(self.shape), self, "sizes differ", operand=x, shape=self.shape)
         return x.with_shape(self.shape)
 

@@ -1,0 +1,257 @@
+"""Program to plan: each equation becomes items, the items are arranged in loops."""
+
+from __future__ import annotations
+
+from math import prod
+
+from codegen.access import SYMBOL, FoldingKernel, PlanKernel, ShapeKernel, UnrolledKernel
+from codegen.index import Affine, Axis, along
+from codegen.inlining import SMALL, Inlining
+from codegen.items import (
+    Carried,
+    Compute,
+    Contraction,
+    Dependency,
+    Effect,
+    Fill,
+    FoldStep,
+    Item,
+    Level,
+    MemoryStep,
+    ScanStep,
+    Static,
+    StaticUpdate,
+    Update,
+)
+from codegen.kernels import contraction
+from codegen.plan import Plan, buffer_of
+from codegen.schedule import schedule
+from codegen.space import first_fold, has_data, levels_of, memory_order, places, split
+from ir import ops
+from ir.program import Equation, Program, Value
+
+UNROLLED = 64
+"""Steps of a fold, over all elements of a small value, that are unrolled with it."""
+
+
+def make_plan(program: Program) -> Plan:
+    """Decide what is inlined, make the items, and arrange them in loops."""
+    planner = Planner(program)
+    for position, eq in enumerate(program.equations):
+        planner.equation(position, eq)
+    planner.bind_results()
+    planner.plan.tree = schedule(planner.plan.items)
+    return planner.plan
+
+
+class Planner:
+    """Walks the program once and turns each equation into items."""
+
+    def __init__(self, program: Program) -> None:
+        inlining = Inlining(program)
+        self.plan = Plan(program, inlining.equations)
+        self.last_read = inlining.last_reads(program)
+        self.readers: dict[Value, list[Item]] = {}
+        self.whole: dict[Value, Value] = {}
+
+    # One method for each way in which an op says how it is computed.
+
+    def equation(self, position: int, eq: Equation) -> None:
+        op = eq.op
+        if not op.pure:
+            self.effect(position, eq)
+        elif eq.result in self.plan.inlined:
+            pass
+        elif isinstance(op, ops.Literal):
+            self.plan.literals[eq.result] = eq
+        elif hasattr(op, "update"):
+            self.update(position, eq)
+        elif not eq.result.type.size:
+            self.plan.definitions[eq.result] = []
+        elif hasattr(op, "scan"):
+            self.scan(eq)
+        elif isinstance(op, ops.DotGeneral) and contraction.wanted(eq):
+            self.contraction(eq)
+        else:
+            self.element(eq)
+
+    def effect(self, position: int, eq: Equation) -> None:
+        kernel = PlanKernel(self.plan.inlined)
+        _ = kernel.source(eq.operands[0])[()]
+        self.add(Effect(eq, eq.operands[0], number=position + 1), kernel)
+
+    def element(self, eq: Equation) -> None:
+        """A pulled op: small values in straight-line code, others in loops, folds inside."""
+        value = eq.result
+        probe = ShapeKernel(self.plan.inlined)
+        self.run(eq, probe, [Axis(0, n) for n in value.type.shape])
+        steps = max(prod(probe.extents), 1)
+        if value.type.size <= SMALL and value.type.size * steps <= UNROLLED:
+            self.static(eq, value.type.size * steps)
+        elif probe.accumulators:
+            self.fold(eq, probe)
+        else:
+            self.pieces(eq)
+
+    def run(self, eq: Equation, kernel: PlanKernel, axes: list[Axis]) -> None:
+        """The op's element at the axes, seen by the kernel."""
+        at = tuple([along(axis) for axis in axes])
+        eq.op.element(kernel, at, *[kernel.source(v) for v in eq.operands])
+
+    def static(self, eq: Equation, steps: int) -> None:
+        kernel = UnrolledKernel(self.plan.inlined)
+        for at in places(eq.result.type.shape):
+            eq.op.element(kernel, at, *[kernel.source(v) for v in eq.operands])
+        item = Static(eq, eq.result, cost=steps * (1 + eq.op.cost // 8))
+        self.add(item, kernel)
+
+    def pieces(self, eq: Equation) -> None:
+        """One item for each piece of the iteration space: where maps are piecewise, several."""
+        kernel = PlanKernel(self.plan.inlined)
+        axes = [Axis(0, n) for n in eq.result.type.shape]
+        self.run(eq, kernel, axes)
+        for ranges in split(axes, kernel):
+            kernel = PlanKernel(self.plan.inlined)
+            axes = [Axis(low, high) for low, high in ranges]
+            self.run(eq, kernel, axes)
+            item = Compute(eq, eq.result, *levels_of(axes), serial=kernel.access.branches, cost=20)
+            self.add(item, kernel)
+
+    def fold(self, eq: Equation, probe: ShapeKernel) -> None:
+        """Loops over the result and the fold, in the order in which the operands lie in memory."""
+        axes = [Axis(0, n) for n in eq.result.type.shape]
+        folded = [Axis(0, n) for n in probe.extents]
+        over = tuple([along(axis) for axis in folded])
+        kernel = FoldingKernel(self.plan.inlined, over=over)
+        if 0 not in probe.extents:
+            self.run(eq, kernel, axes)
+        levels, fixed = levels_of(axes)
+        folds = [Level(a, None, n) for n, a in enumerate(folded) if a.extent != 1]
+        order = memory_order([*levels, *folds], kernel)
+        outer = any(level.dim is not None for level in order[first_fold(order) :])
+        if 0 in probe.extents:
+            return self.add(Fill(eq, eq.result, levels, fixed), PlanKernel(self.plan.inlined))
+        kind: type[Carried] = MemoryStep
+        if not outer or probe.accumulators != 1:
+            order.sort(key=lambda level: level.dim is None)
+            kind = FoldStep
+        step = kind(
+            eq, eq.result, order, fixed, folds=len(folded), cost=30, opens=first_fold(order)
+        )
+        step.serial = kernel.access.branches
+        return self.add(step, kernel)
+
+    def scan(self, eq: Equation) -> None:
+        """The scanned axis innermost, its carry in a register."""
+        axes = [Axis(0, n) for n in eq.result.type.shape]
+        (operand,) = eq.operands
+        kernel = PlanKernel(self.plan.inlined)
+        scanned = Level(axes[eq.op.axis], eq.op.axis, None, eq.op.reverse)  # type: ignore[attr-defined]
+        at = [along(axis) for axis in axes]
+        at[scanned.dim or 0] = scanned.index(scanned.axis)
+        eq.op.scan(kernel, tuple(at), SYMBOL, kernel.source(operand))
+        levels, fixed = levels_of(axes)
+        outer = [level for level in levels if level.dim != scanned.dim]
+        inner = [scanned] if scanned.axis.extent != 1 else []
+        item = ScanStep(eq, eq.result, [*outer, *inner], fixed, opens=len(outer), cost=20)
+        item.serial = True
+        self.add(item, kernel)
+
+    def update(self, position: int, eq: Equation) -> None:
+        """Write in the operand's buffer where it dies here, else in a copy of it."""
+        base, updates = eq.operands[0], eq.operands[1]
+        if not eq.result.type.size:
+            self.plan.definitions[eq.result] = []
+            return None
+        axes = [Axis(0, n) for n in updates.type.shape]
+        kernel = PlanKernel(self.plan.inlined)
+        at = tuple([along(axis) for axis in axes])
+        target, _ = eq.op.update(kernel, at, *[kernel.source(v) for v in eq.operands])
+        fixed_target = all(isinstance(i, int | Affine) and not has_data(i) for i in target)
+        if fixed_target and max(eq.result.type.size, updates.type.size) <= SMALL:
+            return self.static_update(eq)
+        if base not in self.plan.definitions or self.last_read.get(base) != position:
+            base = self.copied(base)
+        self.plan.shares[eq.result] = buffer_of(self.plan, base)
+        self.plan.in_memory |= {eq.result, base}
+        if not updates.type.size:
+            self.plan.definitions[eq.result] = self.plan.definitions[base]
+            return None
+        item = Update(eq, eq.result, *levels_of(axes), serial=True, cost=20)
+        before = [*self.plan.definitions[base], *self.readers.get(base, ())]
+        item.dependencies += [Dependency(other, None) for other in before]
+        return self.add(item, kernel)
+
+    def static_update(self, eq: Equation) -> None:
+        kernel = UnrolledKernel(self.plan.inlined)
+        base = kernel.source(eq.operands[0])
+        for at in places(eq.operands[1].type.shape):
+            eq.op.update(kernel, at, *[kernel.source(v) for v in eq.operands])
+        for at in places(eq.result.type.shape):
+            _ = base[at]
+        self.add(StaticUpdate(eq, eq.result, cost=eq.result.type.size), kernel)
+
+    def contraction(self, eq: Equation) -> None:
+        """A BLAS call: both operands whole, in memory, and lying as matrices."""
+        op = eq.op
+        assert isinstance(op, ops.DotGeneral)
+        op, perms = contraction.arranged(op, (eq.operands[0].type.rank, eq.operands[1].type.rank))
+        whole = []
+        for v, perm in zip(eq.operands, perms, strict=True):
+            whole.append(self.in_order(v if perm is None else self.permuted(v, perm)))
+        plain = Equation(op, tuple(whole), eq.results, (), eq.loc)
+        item = Contraction(plain, eq.result, cost=50)
+        for v in whole:
+            item.dependencies += [Dependency(d, None) for d in self.plan.definitions.get(v, ())]
+            self.readers.setdefault(v, []).append(item)
+        self.plan.in_memory |= {*whole, eq.result}
+        self.add(item, PlanKernel(self.plan.inlined))
+
+    def permuted(self, v: Value, perm: tuple[int, ...]) -> Value:
+        """The value with its axes in another order, inlined where it is read."""
+        op = ops.Permute(perm)
+        made = Value(op.infer(v.type))
+        self.plan.inlined[made] = Equation(op, (v,), (made,))
+        return made
+
+    def in_order(self, v: Value) -> Value:
+        """A stored value whose buffer holds the elements of ``v`` in row-major order."""
+        under = v
+        while isinstance((eq := self.plan.inlined.get(under)) and eq.op, ops.Reshape):
+            under = self.plan.inlined[under].operands[0]
+        if under not in self.plan.inlined:
+            return under
+        if v not in self.whole:
+            self.whole[v] = self.copied(v)
+        return self.whole[v]
+
+    def copied(self, v: Value) -> Value:
+        """The same elements in a buffer of their own."""
+        eq = Equation(ops.StopGradient(), (v,), (Value(v.type),))
+        self.pieces(eq)
+        self.plan.in_memory.add(eq.result)
+        return eq.result
+
+    def add(self, item: Item, kernel: PlanKernel) -> None:
+        """Note what the item reads, and put it in the plan."""
+        item.reads = list(kernel.access.reads)
+        for read in item.reads:
+            makers = self.plan.definitions.get(read.value, ())
+            index = read.index if len(makers) == 1 else None
+            item.dependencies += [Dependency(maker, index) for maker in makers]
+            self.readers.setdefault(read.value, []).append(item)
+        self.plan.items.append(item)
+        if not isinstance(item, Effect):
+            self.plan.definitions.setdefault(item.value, []).append(item)
+
+    def bind_results(self) -> None:
+        """Compute each result right in its buffer where it has one of its own; copy the others."""
+        taken: set[Value] = set()
+        for n, v in enumerate(self.plan.program.results):
+            if not v.type.size:
+                continue
+            if v not in self.plan.definitions or buffer_of(self.plan, v) in taken:
+                v = self.copied(v)
+            taken.add(buffer_of(self.plan, v))
+            self.plan.results[buffer_of(self.plan, v)] = n
+            self.plan.in_memory.add(v)
