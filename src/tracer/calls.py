@@ -13,7 +13,7 @@ from ir.program import Program, Value
 from ir.types import SHORT, ArrayType
 from tracer import tree
 from tracer.array import Tracer
-from tracer.emit import lift, tracers_in
+from tracer.emit import lift
 from tracer.errors import OutputError, message
 from tracer.trace import Operand, Trace
 
@@ -57,7 +57,7 @@ class Argument:
 
 
 class Call:
-    """The arguments of a call, flattened; ``numbers`` also traces int and bool leaves."""
+    """The arguments of a call, flattened; int and bool leaves are left alone."""
 
     def __init__(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self.args, self.kwargs = tuple(args), kwargs
@@ -150,7 +150,9 @@ class Aux:
 
     def __init__(self, trace: Trace, aux: Any) -> None:
         self.leaves, self.treedef = tree.flatten(aux)
-        self.own = [n for n, x in enumerate(self.leaves) if any(t.home is trace for t in each(x))]
+        self.own = [
+            n for n, x in enumerate(self.leaves) if isinstance(x, Tracer) and x.home is trace
+        ]
         self.values: list[Value] = [self.leaves[n].value for n in self.own]
 
     def filled(self, results: Sequence[Operand]) -> Any:
@@ -159,10 +161,6 @@ class Aux:
         for n, result in zip(self.own, results, strict=True):
             leaves[n] = wrap(result, self.leaves[n])
         return tree.unflatten(self.treedef, leaves)
-
-
-def each(x: Any) -> list[Tracer]:
-    return list(tracers_in(x)) if isinstance(x, Tracer) else []
 
 
 def wrap(result: Operand, like: Tracer) -> Any:

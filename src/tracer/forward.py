@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ir.passes.jvp import jvp as jvp_pass
-from ir.passes.linearize import linearize as linearize_pass
+from ir.passes.linearize import linearize as split_program
 from ir.program import Program
 from tracer import tree
 from tracer.argnums import Wrt
@@ -17,14 +16,9 @@ from tracer.run import Derived, swept
 from tracer.trace import Operand
 
 
-def with_tangents(program: Program, wrt: Sequence[bool]) -> tuple[Program, ...]:
-    """``(x, dx) -> (y, dy)``"""
-    return (swept(jvp_pass(program, wrt)),)
-
-
 def point_and_map(program: Program, wrt: Sequence[bool]) -> tuple[Program, ...]:
     """``x -> (y, residuals)`` and ``(residuals, dx) -> dy``."""
-    forward, linear = linearize_pass(program, wrt)
+    forward, linear = split_program(program, wrt)
     return swept(forward), swept(linear)
 
 

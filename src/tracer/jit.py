@@ -18,6 +18,7 @@ from tracer.array import Tracer
 from tracer.calls import Output, bits, border, operand, outputs, traceable, type_of
 from tracer.emit import owner
 from tracer.errors import StaticArgumentError, message
+from tracer.promote import short
 from tracer.run import inlined, swept
 from tracer.trace import Operand, Trace
 
@@ -194,6 +195,8 @@ def numeric(x: Any) -> bool:
 
 
 def as_static(x: Any) -> Static:
+    if isinstance(x, np.ndarray):
+        short(x.dtype)  # says which dtypes are traced
     return x if isinstance(x, Static) else Static(x)
 
 
@@ -235,7 +238,7 @@ def jit(
     Arrays and numbers are traced; other arguments, and those that ``static_argnums`` and
     ``static_argnames`` name, are part of the signature and must be hashable. Results have the
     types, shapes and dtypes that ``func`` returns, and own their memory; arguments are never
-    written. ``fastmath`` allows the compiler to reorder arithmetic.
+    written. ``fastmath`` and ``debug`` are accepted, and change nothing yet.
 
     Side effects of ``func`` happen when it is traced, and captured arrays are as they were then.
 

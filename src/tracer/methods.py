@@ -87,7 +87,7 @@ class Methods:
         return FUNCTIONS[np.transpose](self, packed(axes) if axes else None)
 
     def astype(self: Any, dtype: Any, **kwargs: Any) -> Any:
-        return FUNCTIONS[np.astype](self, dtype)
+        return FUNCTIONS["astype"](self, dtype)
 
     def copy(self: Any, order: str = "C") -> Any:
         """Itself: a traced value never changes."""

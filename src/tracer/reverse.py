@@ -14,7 +14,7 @@ from ir.passes.transpose import transpose
 from ir.passes.vjp import backward_only
 from ir.program import Program
 from tracer import tree
-from tracer.argnums import Argnums, Wrt, check_leaves
+from tracer.argnums import Argnums, Wrt
 from tracer.array import Tracer
 from tracer.calls import (
     Call,
@@ -24,7 +24,6 @@ from tracer.calls import (
     border,
     distinct,
     operand,
-    outputs,
     trace_call,
     traceable,
     type_of,
@@ -287,6 +286,3 @@ def fitting(cotangents: Any, output: Output, name: str) -> list[Operand]:
         else:
             made.append(operand(leaf))
     return made
-
-
-__all__ = ["check_leaves", "grad", "grad_and_value", "outputs", "value_and_grad", "vjp"]

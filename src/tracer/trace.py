@@ -30,8 +30,8 @@ Operand = Union["Tracer", Array]
 class Trace:
     """Owns the equations of one function call; a context manager while the function runs.
 
-    ``refusal`` is the reason why Python cannot ask for values here; ``values_known`` says that
-    it can, because the parameters in ``sources`` stand for concrete arrays or outer tracers.
+    ``kind`` is the transform that traces. ``sources`` holds what parameters stand for, arrays or
+    outer tracers; Python may ask for values that depend on no other parameter.
     """
 
     def __init__(self, func: Callable[..., Any], kind: str) -> None:

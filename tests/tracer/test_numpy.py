@@ -477,3 +477,33 @@ def test_the_namespace():
     assert tracer.numpy.pi == np.pi
     assert tracer.numpy.linalg.norm([3.0, 4.0]) == 5
     assert tracer.grad(lambda x: tracer.numpy.full((2, 2), x).sum())(1.0) == 4
+
+
+KEYS = [
+    np.s_[:, [0, 1], [1, 2]],
+    np.s_[[0, 1], :, [1, 2]],
+    np.s_[None, [0, 1], :, [1, 2]],
+    np.s_[0, :, [1, 2]],
+    np.s_[..., [1, 2]],
+    np.s_[[0, 1], ..., 1],
+    np.s_[1, None, [1, 0]],
+    np.s_[:, None, [0, 1]],
+    np.s_[np.array(1), 1:],
+    np.s_[T > 0],
+    np.s_[0, T[0] > 0],
+    np.s_[:, np.array([[0, 1], [1, 2]])],
+    np.s_[-1, ..., ::-1],
+    np.s_[[True, False]],
+    np.s_[:0],
+    np.s_[5:1:-1],
+    np.s_[1, 2, 3],
+    np.s_[np.int64(1), np.int32(-1)],
+    np.s_[()],
+    np.s_[...],
+    np.s_[[], 0],
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_indexing(key):
+    same(out_of(lambda x: x[key], T), T[key])

@@ -17,7 +17,6 @@ from tracer.emit import (
     broadcast_shapes,
     emit,
     lift,
-    number,
     permute,
     reshape,
     strong,
@@ -133,10 +132,8 @@ def basic(x: Tracer, parts: Sequence[Part]) -> Tracer:
 
 def advanced(x: Tracer, parts: Sequence[Part]) -> Tracer:
     """Integer arrays: the rest by a slice, then one gather, then its axes put in place."""
-    arrays = isinstance
-    plain = [slice(None) if arrays(p, np.ndarray | Tracer | int) else p for p in parts]
-    rest = basic(x, plain)
     spots = [d for d, p in enumerate(parts) if isinstance(p, np.ndarray | Tracer | int)]
+    rest = basic(x, [slice(None) if d in spots else p for d, p in enumerate(parts)])
     made = gathered(rest, spots, [parts[d] for d in spots])
     n = made.ndim - (rest.ndim - len(spots))
     adjacent = spots[-1] - spots[0] == len(spots) - 1
@@ -230,8 +227,7 @@ def diag(v: Tracer, k: int = 0) -> Tracer:
         return diagonal(v, k)
     n = v.shape[0] + abs(k)
     rows, columns = diagonal_places(n, n, k)
-    empty = number(reshape(strong(v), (v.size,)), 0)
-    blank = Tracer(v.home, v.home.number(0, empty.value.type.dtype, (n, n)))
+    blank = Tracer(v.home, v.home.number(0, v.value.type.dtype, (n, n)))
     places = [lift(v.home, rows), lift(v.home, columns)]
     return emit(ops.ScatterAdd((0, 1)), blank, strong(v), *places)
 

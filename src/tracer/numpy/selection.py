@@ -55,9 +55,13 @@ def clip(
     return Tracer(made.home, made.value, scalar=not made.shape)
 
 
-@implements(np.astype, arrays="x")
 def astype_(x: Tracer, dtype: Any) -> Tracer:
     return astype(strong(x), promote.short(dtype))
+
+
+FUNCTIONS["astype"] = astype_
+if hasattr(np, "astype"):  # a function since NumPy 2.1
+    implements(np.astype, arrays="x")(astype_)
 
 
 @implements(np.round, np.around, arrays="a")
