@@ -24,6 +24,7 @@ from tracer.emit import (
 from tracer.errors import BoundsError, ShapeError, message
 from tracer.numpy.table import implements, tnp
 from tracer.tables import GETITEM
+from tracer.trace import check_alive
 
 Part = Any
 Index = Tracer | np.ndarray
@@ -31,6 +32,7 @@ Index = Tracer | np.ndarray
 
 def getitem(x: Tracer, key: Any) -> Tracer:
     """NumPy's basic and integer-array indexing; a boolean mask must be known."""
+    check_alive(x)
     parts, gave_view = expanded(x, key)
     if any(isinstance(p, np.ndarray | Tracer) for p in parts):
         return advanced(x, parts)

@@ -16,6 +16,7 @@ from tracer.numpy import elementwise
 from tracer.numpy.elementwise import is_nan, truth
 from tracer.numpy.table import implements, tnp
 from tracer.tables import FUNCTIONS
+from tracer.trace import check_alive
 
 
 @implements(np.where, arrays="condition x y")
@@ -193,6 +194,7 @@ def meshgrid(*xi: Tracer) -> tuple[Tracer, ...]:
 
 def relu(x: Tracer) -> Tracer:
     """``max(x, 0)`` with derivative 0 at 0."""
+    check_alive(x)
     made = elementwise.where(emit(ops.Greater(), x, number(x, 0)), x, number(x, 0))
     made = elementwise.where(is_nan(x), x, made) if x.dtype.kind == "f" else made
     return Tracer(made.home, made.value, scalar=x.scalar)
