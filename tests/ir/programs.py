@@ -119,22 +119,12 @@ class Maker:
 
 
 def elementwise(cls: type[Elementwise]) -> Recipe:
-    arity = 2 if cls in BINARY else 1
-
     def make(m: Maker) -> None:
         op = cls(m.pick((0, 1, 2, 3, 5))) if cls is ops.IntegerPow else cls()  # type: ignore[call-arg]
         x = m.some(cls.kinds)
-        m.add(op, x, *[m.like(x.type) for _ in range(arity - 1)])
+        m.add(op, x, *[m.like(x.type) for _ in range(cls.arity - 1)])
 
     return make
-
-
-BINARY = {
-    ops.Add, ops.Sub, ops.Mul, ops.Div, ops.FloorDivide, ops.Remainder, ops.Fmod, ops.CopySign,
-    ops.Pow, ops.Maximum, ops.Minimum, ops.Equal, ops.NotEqual, ops.Less, ops.LessEqual,
-    ops.Greater, ops.GreaterEqual, ops.And, ops.Or, ops.Xor, ops.ShiftLeft, ops.ShiftRight,
-    ops.Hypot, ops.Arctan2,
-}  # fmt: skip
 
 
 def select(m: Maker) -> None:
