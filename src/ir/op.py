@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from threading import RLock
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 from weakref import WeakValueDictionary
 
@@ -21,6 +22,8 @@ Tangent = Value | None
 OpT = TypeVar("OpT", bound="type[Op]")
 
 REGISTRY: dict[str, type[Op]] = {}
+MAKING = RLock()
+"""Held while a new op enters its table: two threads that make equal ops get one."""
 
 
 class Interned(type):
@@ -43,7 +46,8 @@ class Interned(type):
         if found is None:
             for f in fields(made):
                 setattr(made, f.name, python(getattr(made, f.name)))
-            found = interned.setdefault(key_of(made), made)
+            with MAKING:
+                found = interned.setdefault(key_of(made), made)
         if not (args or kwargs):
             cls.plain = found
         return found
@@ -78,7 +82,7 @@ def primitive(mnemonic: str) -> Callable[[OpT], OpT]:
         cls.mnemonic = mnemonic
         cls.interned = WeakValueDictionary()
         REGISTRY[mnemonic] = cls
-        return dataclass(eq=False)(cls)  # type: ignore[return-value]
+        return dataclass(eq=False, repr=False)(cls)  # type: ignore[return-value]
 
     return declare
 
