@@ -237,7 +237,8 @@ class Planner:
         item.reads = list(kernel.access.reads)
         for read in item.reads:
             makers = self.plan.definitions.get(read.value, ())
-            index = read.index if len(makers) == 1 else None
+            stepwise = len(makers) == 1 and not isinstance(makers[0], Update)
+            index = read.index if stepwise else None
             item.dependencies += [Dependency(maker, index) for maker in makers]
             self.readers.setdefault(read.value, []).append(item)
         self.plan.items.append(item)

@@ -54,7 +54,7 @@ def pullable(
         if not all(map(is_large, chain)):
             return []
         if isinstance(base.op, ops.Constant):
-            return chain[::-1]
+            return [] if str(base.op.value) == "-0.0" else chain[::-1]  # a pad would add 0.0 to it
         if uses[base.result] > 1:
             return []
         chain.append(base)

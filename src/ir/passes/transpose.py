@@ -9,7 +9,7 @@ from ir.build import Builder
 from ir.errors import RuleError, missing_rule
 from ir.graph import downstream
 from ir.op import Tangent
-from ir.ops.families import zeros
+from ir.ops.families import Elementwise, zeros
 from ir.program import Equation, Program, Value
 
 
@@ -24,9 +24,15 @@ def transpose(linear: Program, residuals: int) -> Program:
     b = Builder()
     b.params = list(linear.params[:residuals])
     cts: dict[Value, Value] = {}
+    masks = Masks(b)
 
     def add(v: Value, ct: Value) -> None:
-        cts[v] = b(ops.Add(), cts[v], ct) if v in cts else ct
+        if v not in cts:
+            cts[v] = ct
+            return
+        total = b(ops.Add(), cts[v], ct)
+        masks.carry(total, cts[v], ct)
+        cts[v] = total
 
     for eq in linear.equations:
         if not moved.issuperset(eq.results):
@@ -49,9 +55,49 @@ def transpose(linear: Program, residuals: int) -> Program:
                 continue
             for v, v_bar in zip(eq.operands, pulled(b, eq, found, is_linear), strict=True):
                 if v in moved and v_bar is not None:
-                    add(v, v_bar)
+                    add(v, masks.guarded(eq, found, is_linear, v, v_bar))
     bars = [cts.get(v) or zeros(b, v.type) for v in tangents]
     return b.finish(*bars, name=f"{linear.name}_transposed")
+
+
+class Masks:
+    """Where cotangents are zero because ``select`` took the other branch.
+
+    There a residual may be inf or nan (the slope of ``sqrt`` at 0 in ``where(x > 0, sqrt(x), 0)``),
+    and zero times that must stay zero: the branch not taken never leaks.
+    """
+
+    def __init__(self, b: Builder) -> None:
+        self.b = b
+        self.taken: dict[Value, Value] = {}
+        """The condition under which a cotangent may differ from zero."""
+
+    def carry(self, ct: Value, *parts: Value) -> None:
+        """The sum of cotangents under one condition is under it too."""
+        conditions = {self.taken.get(part) for part in parts}
+        if len(conditions) == 1 and (condition := conditions.pop()) is not None:
+            self.taken[ct] = condition
+
+    def guarded(
+        self,
+        eq: Equation,
+        cts: Sequence[Tangent],
+        is_linear: Sequence[bool],
+        v: Value,
+        v_bar: Value,
+    ) -> Value:
+        """``v_bar`` with zeros where its condition does not hold."""
+        (ct, *_) = cts
+        if isinstance(eq.op, ops.Select):
+            then = v is eq.operands[1]
+            condition = eq.operands[0]
+            self.taken[v_bar] = condition if then else self.b(ops.Not(), condition)
+        elif ct in self.taken and isinstance(eq.op, Elementwise):
+            condition = self.taken[ct]
+            if not all(is_linear):
+                v_bar = self.b(ops.Select(), condition, v_bar, zeros(self.b, v_bar.type))
+            self.taken[v_bar] = condition
+        return v_bar
 
 
 def pulled(
