@@ -21,6 +21,7 @@ from ir.passes.fold import fold
 from ir.passes.inline import inline
 from ir.passes.jvp import jvp
 from ir.passes.pipeline import CLEANUP, COMPILE, run
+from ir.passes.pull import pull
 from ir.passes.simplify import drop_stop_gradient, simplify
 from ir.passes.vjp import vjp
 from ir.passes.vmap import vmap
@@ -33,13 +34,8 @@ CHUNKS, EACH = 40, 50
 chunks = pytest.mark.parametrize("chunk", range(CHUNKS))
 
 PASSES: tuple[Callable[[Program], Program], ...] = (
-    inline,
-    dce,
-    cse,
-    simplify,
-    fold,
-    drop_stop_gradient,
-)
+    inline, dce, cse, simplify, fold, drop_stop_gradient, pull,
+)  # fmt: skip
 
 
 def programs(chunk: int, figures: Any, tame: bool = False) -> list[tuple[int, Program]]:

@@ -1,0 +1,65 @@
+"""Large slice_adds become sums of pads; small ones, and those read between, stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.ir.same import same_arrays
+from tests.ops.samples import special
+from tests.passes.becomes import becomes, program, stays
+
+from ir.evaluate import evaluate
+from ir.passes.dce import dce
+from ir.passes.pull import pull
+
+TWO = """
+(%0: f64[3], %1: f64[4])
+  %2: f64[5] = constant[value={base}, shape=(5,)]
+  %3: f64[5] = slice_add[starts=(2,), strides=(1,)] %2, %0
+  %4: f64[5] = slice_add[starts=(0,), strides=(1,)] %3, %1
+  return %4
+"""
+
+
+def test_large_slices_are_pulled() -> None:
+    becomes(lambda p: dce(pull(p)), TWO.format(base=0.0), """
+        (%0: f64[3], %1: f64[4])
+          %2: f64[5] = constant[value=0.0, shape=(5,)]
+          %3: f64[5] = pad[before=(2,), after=(0,)] %0
+          %4: f64[5] = add %2, %3
+          %5: f64[5] = pad[before=(0,), after=(1,)] %1
+          %6: f64[5] = add %4, %5
+          return %6
+        """)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [
+    """
+    (%0: f64[1])
+      %1: f64[5] = constant[value=0.0, shape=(5,)]
+      %2: f64[5] = slice_add[starts=(2,), strides=(1,)] %1, %0
+      return %2
+    """,
+    """
+    (%0: f64[3])
+      %1: f64[5] = constant[value=0.0, shape=(5,)]
+      %2: f64[5] = slice_add[starts=(0,), strides=(2,)] %1, %0
+      return %2
+    """,
+    """
+    (%0: f64[3], %1: f64[5])
+      %2: f64[5] = slice_add[starts=(0,), strides=(1,)] %1, %0
+      return %2
+    """,
+])  # fmt: skip
+def test_small_or_strided_slices_and_arrays_that_are_given_stay(text: str) -> None:
+    stays(pull, text)
+
+
+@pytest.mark.parametrize("base", ["0.0", "-0.0", "1.0", "nan", "inf"])
+def test_the_numbers_stay(base: str) -> None:
+    p = program(TWO.format(base=base))
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        xs = [rng.choice(special("f64"), n) for n in (3, 4)]
+        same_arrays(evaluate(pull(p), xs), evaluate(p, xs))
