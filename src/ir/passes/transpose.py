@@ -53,9 +53,9 @@ def transpose(linear: Program, residuals: int) -> Program:
                 acc = cts.get(x) or zeros(b, x.type)
                 cts[x] = in_place(b, acc, found[0], eq.operands)
                 continue
-            for v, v_bar in zip(eq.operands, pulled(b, eq, found, is_linear), strict=True):
-                if v in moved and v_bar is not None:
-                    add(v, masks.guarded(eq, found, is_linear, v, v_bar))
+            for n, v_bar in enumerate(pulled(b, eq, found, is_linear)):
+                if is_linear[n] and v_bar is not None:
+                    add(eq.operands[n], masks.guarded(eq, found, is_linear, n, v_bar))
     bars = [cts.get(v) or zeros(b, v.type) for v in tangents]
     return b.finish(*bars, name=f"{linear.name}_transposed")
 
@@ -83,15 +83,14 @@ class Masks:
         eq: Equation,
         cts: Sequence[Tangent],
         is_linear: Sequence[bool],
-        v: Value,
+        position: int,
         v_bar: Value,
     ) -> Value:
-        """``v_bar`` with zeros where its condition does not hold."""
+        """The cotangent of the operand at ``position``, zero where its condition does not hold."""
         (ct, *_) = cts
         if isinstance(eq.op, ops.Select):
-            then = v is eq.operands[1]
             condition = eq.operands[0]
-            self.taken[v_bar] = condition if then else self.b(ops.Not(), condition)
+            self.taken[v_bar] = condition if position == 1 else self.b(ops.Not(), condition)
         elif ct in self.taken and isinstance(eq.op, Elementwise):
             condition = self.taken[ct]
             if not all(is_linear):
