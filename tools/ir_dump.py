@@ -27,14 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, o
 import tracer
 from codegen.engine import Compiled
 from ir.graph import dot
-from ir.passes.cse import cse
-from ir.passes.dce import dce
-from ir.passes.fold import fold
-from ir.passes.inline import inline
 from ir.passes.jvp import jvp
 from ir.passes.linearize import linearize
 from ir.passes.pipeline import CLEANUP, COMPILE, Pass, Stage, run
-from ir.passes.simplify import drop_stop_gradient, simplify
 from ir.passes.transpose import transpose
 from ir.passes.vjp import vjp
 from ir.passes.vmap import vmap
@@ -68,18 +63,9 @@ def batched(program: Program) -> Program:
 
 
 PASSES: dict[str, tuple[Pass, ...]] = {
-    "inline": (inline,),
-    "jvp": (jvp,),
-    "forward": (forward,),
-    "linear": (linear,),
-    "backward": (backward,),
-    "vjp": (vjp,),
+    **{step.__name__: (step,) for step in (jvp, forward, linear, backward, vjp)},
     "vmap": (batched,),
-    "drop_stop_gradient": (drop_stop_gradient,),
-    "simplify": (simplify,),
-    "fold": (fold,),
-    "cse": (cse,),
-    "dce": (dce,),
+    **{step.__name__: (step,) for step in (*CLEANUP, *COMPILE)},
     "cleanup": CLEANUP,
     "compile": COMPILE,
 }

@@ -147,7 +147,7 @@ def test_an_svg_where_graphviz_is(capsys, tmp_path, monkeypatch):
         (["numpy:pi"], "is a float, and not a function"),
         (["numpy:sin", "f99[3]"], "no dtype is called f99"),
         (["numpy:sin", "f64[3"], "is no argument: line 1, column 4"),
-        (["numpy:sin", "f64[3]", "--through", "dse"], "there is no pass 'dse'; there are inline"),
+        (["numpy:sin", "f64[3]", "--through", "dse"], "there is no pass 'dse'; there are jvp"),
         (["numpy:sin", "f64[3]", "--show", "mlir"], "there is no stage 'mlir'; there are ir"),
         (["numpy:sin", "f64[3]", "--grad"], "grad needs a function that returns a scalar"),
         (["numpy:sum", "f64[3]", "--grad", "--argnums", "x"], "--argnums 'x' is not 0 or 0,1"),
