@@ -78,6 +78,9 @@ TRANSFORMS: dict[str, Callable[..., Any]] = {
 }
 """What is applied to the function before it is traced; ``vmap`` over axis 0 of each argument."""
 
+REFUSALS = ("tracer.errors", "ir.errors")
+"""Where the errors are defined whose message says all there is to say."""
+
 CODE = ("plan", "llvm", "optimised", "asm")
 SHOWN = ("ir", "graph", *CODE)
 
@@ -120,21 +123,11 @@ def stages(request: Request) -> list[Stage]:
     if request.timed:
         importlib.import_module("networkx")  # a second import costs nothing, and no pass is blamed
     started = time.perf_counter()
-    traced = traced_on(func, args)
+    traced = tracer.trace(func, *args)
     found = [Stage("trace", traced, time.perf_counter() - started, traced.equations, ())]
     steps = [step for name in request.through for step in PASSES[name]]
     run(traced, steps, watch=found.append, check=True)
     return [replace(s, name="vmap") if s.name == "batched" else s for s in found]
-
-
-def traced_on(func: Callable[..., Any], args: Sequence[Any]) -> Program:
-    """The function's program; a refusal of the library is a SpecError with its words."""
-    try:
-        return tracer.trace(func, *args)
-    except Exception as error:
-        if type(error).__module__ == "tracer.errors":
-            raise SpecError(f"{type(error).__name__}: {error}") from error
-        raise
 
 
 def check_count(func: Callable[..., Any], args: Sequence[Any], spec: str) -> None:
@@ -311,11 +304,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for line in dump(request(argv)):
             print(line)
-    except SpecError as error:
-        print(f"ir_dump: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         return 0
+    except Exception as error:
+        if not isinstance(error, SpecError) and type(error).__module__ not in REFUSALS:
+            raise
+        print(f"ir_dump: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

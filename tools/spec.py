@@ -38,10 +38,11 @@ def module(place: str) -> Any:
     if place.endswith(".py"):
         if not Path(place).is_file():
             raise SpecError(f"there is no file {place}")
-        found = importlib.util.spec_from_file_location(Path(place).stem, place)
+        found = importlib.util.spec_from_file_location(f"dumped_{Path(place).stem}", place)
         assert found is not None
         assert found.loader is not None
         made = importlib.util.module_from_spec(found)
+        sys.modules[found.name] = made  # where dataclasses and pickle look
         found.loader.exec_module(made)
         return made
     sys.path.insert(0, "")
