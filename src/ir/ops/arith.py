@@ -295,6 +295,8 @@ class IntegerPow(Unary):
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
         n = self.exponent
+        if n == 0:
+            return zeros(b, x.type)  # and not 0 * x ** -1, which is nan at 0
         lower = x if n == 2 else b(IntegerPow(n - 1), x)
         return b(ops.Mul(), full(b, n, x.type), lower)  # type: ignore[no-any-return]
 
