@@ -26,7 +26,7 @@ from ir.program import Program
 from ir.types import type_of
 from ir.verify import verify
 
-COMPUTING = ("element", "scan", "scatter", "update")
+COMPUTING = ("element", "scan", "update")
 CONTROL = {ops.Call, ops.Guard, ops.Check}
 STORED = {ops.Literal}
 KERNELS: set[type[Op]] = set()
