@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import weakref
 from functools import cached_property
 from itertools import count
 from typing import Any
@@ -15,8 +13,11 @@ import llvmlite.binding as llvm
 from codegen import runtime
 from codegen.kernels.contraction import CALLS
 from codegen.lower import Module, lower
-from codegen.memory import Storage, store
-from codegen.plan import Plan
+from codegen.memory import store
+from codegen.native import capi
+from codegen.native.base import free_workspace, set_entry
+from codegen.native.entry import with_entry
+from codegen.native.signature import Signature
 from codegen.planner import make_plan
 from codegen.show import show_plan
 from codegen.target import Target, address, host, vector_address
@@ -54,40 +55,42 @@ class Generation:
         return cls.current
 
 
-@dataclass(frozen=True)
 class Code:
     """Machine code in memory; lives as long as this object."""
 
-    generation: Generation
-    tracker: Any
-    entry: int
-    executed: int
-
-    @classmethod
-    def link(cls, binary: bytes, module: Module, target: Target) -> Code:
-        library = llvm.JITLibraryBuilder().add_object_img(binary).export_symbol("main")
-        counts = "@executed = " in module.text
-        if counts:
-            library.export_symbol("executed")
+    def __init__(self, binary: bytes, module: Module, target: Target) -> None:
+        library = llvm.JITLibraryBuilder().add_object_img(binary)
+        for name in module.exports:
+            library.export_symbol(name)
         for name, pointer in imports(module, target):
             library.import_symbol(name, pointer)
         with LOCK:
             generation = Generation.take(target)
             tracker = library.link(generation.jit, f"library{next(NAMES)}")
-        return cls(generation, tracker, tracker["main"], tracker["executed"] if counts else 0)
+        self.addresses: dict[str, int] = {name: tracker[name] for name in module.exports}
+        unloaded = weakref.finalize(self, unload, generation, tracker, module.kept)
+        unloaded.atexit = False
 
-    def __del__(self, at_exit: Callable[[], bool] = sys.is_finalizing) -> None:
-        """Unload the library before the instance that holds it can go; a process that ends
-        takes both along."""
-        if not at_exit():
-            with LOCK:
-                self.tracker.close()
+
+def unload(generation: Generation, tracker: Any, kept: Any) -> None:
+    """Free a library, then what it refers to; the instance that holds it may go last.
+
+    A finalizer keeps all three out of any cycle of garbage, whose order of collection is not ours.
+    """
+    with LOCK:
+        tracker.close()
+    if kept is not None:
+        free_workspace(kept)
+    del generation
 
 
 def imports(module: Module, target: Target) -> list[tuple[str, int]]:
     """The addresses of what the module calls."""
     found = []
     for name, dtype in module.symbols:
+        if not dtype:
+            found.append((name, capi.address(name)))
+            continue
         found.append((f"tracer.{name}.{dtype}", address(name, dtype)))
         if name not in CALLS:
             variants = target.vector_variants(name, dtype)
@@ -116,23 +119,32 @@ def is_long(text: str) -> bool:
 class Compiled:
     """A program as machine code, called on arrays of its parameters' types."""
 
-    def __init__(self, program: Program, count: bool = False) -> None:
+    def __init__(
+        self, program: Program, count: bool = False, signature: Signature | None = None
+    ) -> None:
         self.target = host()
         self.program = program
-        plan: Plan = make_plan(program)
-        storage: Storage = store(plan)
+        self.signature = signature
+        plan = make_plan(program)
+        storage = store(plan)
+        self.workspace = storage.workspace
         self.plan = show_plan(plan, storage)
         self.module = lower(plan, storage, self.target, count)
-        self.workspace = storage.workspace
+        if signature is not None:
+            self.module = with_entry(self.module, signature, storage.workspace)
         with LOCK:
             machine = self.target.machine(fast_compile=is_long(self.module.text))
             binary = machine.emit_object(optimise(self.module.text, self.target))
-        self.code = Code.link(binary, self.module, self.target)
-        self.run = runtime.caller(self.code.entry, program, storage.workspace)
+        self.code = Code(binary, self.module, self.target)
+        self.run = runtime.caller(self.code.addresses["main"], program, storage.workspace)
 
     def __call__(self, *arrays: Array) -> list[Array]:
         """One fresh array for each result; raises what a failing check says."""
         return self.run(arrays)
+
+    def enter(self, callable_: Any) -> None:
+        """Make this program's entry the first that calls of the object try."""
+        set_entry(callable_, self.code.addresses["entry"], self.code.addresses["next"])
 
     @property
     def ir(self) -> Program:
@@ -159,12 +171,15 @@ class Compiled:
 
     def executed(self) -> int:
         """The work counted so far by an instrumented build."""
-        return runtime.read_counter(self.code.executed)
+        return runtime.read_counter(self.code.addresses["executed"])
 
 
-def compile_program(program: Program, count: bool = False) -> Compiled:
+def compile_program(
+    program: Program, count: bool = False, signature: Signature | None = None
+) -> Compiled:
     """Clean the program up and make machine code of it.
 
-    ``count`` makes an instrumented build, which adds up the work it executes.
+    ``count`` makes an instrumented build, which adds up the work it executes; ``signature`` asks
+    for a native entry, which takes and gives Python's objects.
     """
-    return Compiled(verify(run(program, COMPILE)), count)
+    return Compiled(verify(run(program, COMPILE)), count, signature)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from codegen.emit import Emitter
 from codegen.functions import LIBRARY, SPECIAL, attributes, operand_count, symbol
@@ -26,7 +27,11 @@ class Module:
 
     text: str
     symbols: tuple[tuple[str, str], ...]
-    """The library functions it calls, by name and dtype."""
+    """The functions it calls, by name and dtype; those of Python and NumPy have none."""
+    exports: tuple[str, ...]
+    """The names whose addresses the engine needs."""
+    kept: Any = None
+    """What the module refers to by address."""
 
 
 def lower(plan: Plan, storage: Storage, target: Target, count: bool = False) -> Module:
@@ -43,7 +48,7 @@ def lower(plan: Plan, storage: Storage, target: Target, count: bool = False) -> 
         entry(plan, functions),
         *declarations(list(uses), target),
     ]
-    return Module("\n".join(parts), tuple(uses))
+    return Module("\n".join(parts), tuple(uses), ("main", "executed") if count else ("main",))
 
 
 @dataclass

@@ -170,7 +170,9 @@ class Planner:
         fixed_target = all(isinstance(i, int | Affine) and not has_data(i) for i in target)
         if fixed_target and max(eq.result.type.size, updates.type.size) <= SMALL:
             return self.static_update(eq)
-        if base not in self.plan.definitions or self.last_read.get(base) != position:
+        dies = self.last_read.get(base) == position
+        reads_base = any(read.value == base for read in kernel.access.reads)
+        if base not in self.plan.definitions or reads_base or not dies:
             base = self.copied(base)
         self.plan.shares[eq.result] = buffer_of(self.plan, base)
         self.plan.in_memory |= {eq.result, base}

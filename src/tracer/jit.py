@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import update_wrapper
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from codegen.native.base import enable, native_base
 from ir.op import exact
 from ir.program import Program
 from ir.types import ArrayType
@@ -18,6 +19,7 @@ from tracer.array import Tracer
 from tracer.calls import Output, bits, border, operand, outputs, traceable, type_of
 from tracer.emit import owner
 from tracer.errors import StaticArgumentError, message
+from tracer.native import native_signature
 from tracer.promote import short
 from tracer.run import inlined, swept
 from tracer.trace import Operand, Trace
@@ -48,6 +50,8 @@ class Variant:
 
     captured: list[Operand]
     compiled: Compiled | None = None
+    held: list[np.ndarray] = field(default_factory=list)
+    """The captured arrays as compiled code reads them."""
 
     def result(self, results: Sequence[Operand]) -> Any:
         made = iter(results)
@@ -62,8 +66,12 @@ def untraced(x: Any) -> Any:
     return x.copy() if isinstance(x, np.ndarray) else x
 
 
-class Jitted:
-    """A function that runs as native code; made by ``jit``."""
+class Jitted(native_base()):  # type: ignore[misc]
+    """A function that runs as native code; made by ``jit``.
+
+    A call whose signature was compiled before goes to its native entry; ``__call__`` serves the
+    others, and the calls that native entries leave to Python.
+    """
 
     def __init__(
         self,
@@ -81,6 +89,7 @@ class Jitted:
         self.lock = Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Trace and compile if the signature is new, then run the compiled code."""
         leaves, treedef = self.flat(args, kwargs)
         if any(isinstance(x, Tracer) for x in leaves):
             return self.func(*args, **kwargs)
@@ -89,8 +98,10 @@ class Jitted:
         if owner(variant.captured) is not None:
             values = inlined(variant.program, [*arrays, *variant.captured])
             return variant.result(values)
-        compiled = variant.compiled or self.compile(variant)
-        return variant.result(compiled(*arrays, *map(native, variant.captured)))
+        compiled = variant.compiled or self.compile(variant, leaves, treedef)
+        return variant.result(compiled(*arrays, *variant.held))
+
+    fallback = __call__
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """A jitted method: ``self`` is the first argument."""
@@ -100,7 +111,8 @@ class Jitted:
         """The stages of the compilation for these arguments: ``ir plan llvm asm program``."""
         leaves, treedef = self.flat(args, kwargs)
         variant = self.variant(leaves, treedef)
-        return Lowered(variant.program, variant.compiled or self.compile(variant))
+        compiled = variant.compiled or self.compile(variant, leaves, treedef)
+        return Lowered(variant.program, compiled)
 
     def flat(self, args: Any, kwargs: Any) -> tuple[list[Any], tree.TreeDef]:
         """The leaves, static arguments wrapped as one leaf each."""
@@ -145,13 +157,30 @@ class Jitted:
         program, captured = running.finish([x.value for x in results])
         return Variant(swept(program), Output(out_def, results), returned, captured)
 
-    def compile(self, variant: Variant) -> Compiled:
+    def compile(self, variant: Variant, leaves: list[Any], treedef: tree.TreeDef) -> Compiled:
         from codegen.engine import compile_program  # noqa: PLC0415  (loads LLVM)
 
         with self.lock:
-            if variant.compiled is None:
-                variant.compiled = compile_program(variant.program)
+            if variant.compiled is not None:
+                return variant.compiled
+            variant.held = [native(x) for x in variant.captured]
+            signature = None
+            if native_base() is not object:
+                signature = native_signature(
+                    treedef,
+                    leaves,
+                    variant.output.treedef,
+                    variant.returned,
+                    variant.program,
+                    variant.held,
+                )
+            variant.compiled = compile_program(variant.program, signature=signature)
+            if signature is not None:
+                variant.compiled.enter(self)
         return variant.compiled
+
+
+enable(Jitted)
 
 
 @dataclass(frozen=True)

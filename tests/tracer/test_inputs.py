@@ -206,7 +206,7 @@ PROGRAM = """
 import sys
 import numpy as np
 import tracer
-heavy = ("networkx", "llvmlite", "scipy", "codegen")
+heavy = ("networkx", "llvmlite", "scipy", "codegen.engine")
 assert not [m for m in heavy if m in sys.modules], "import"
 f = lambda x: np.sum(np.sin(x) ** 2)
 x = np.ones(3)

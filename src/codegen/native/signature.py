@@ -1,0 +1,123 @@
+"""What a native entry takes and gives: trees of arguments and of results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ir.types import ArrayType
+
+
+@dataclass(frozen=True)
+class ArrayArgument:
+    """An ndarray of exactly this type, read in place; parameter ``number`` of the program."""
+
+    number: int
+    type: ArrayType
+
+
+@dataclass(frozen=True)
+class ScalarArgument:
+    """A number that lies in its object: Python's float, or NumPy's scalar of class ``cls``."""
+
+    number: int
+    cls: type
+
+
+@dataclass(frozen=True)
+class IntArgument:
+    """A Python int that fits in 64 bits."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class BoolArgument:
+    """True or False."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class SameArgument:
+    """This very object: an argument that is part of the signature."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class SequenceArgument:
+    """A tuple or list of just these items."""
+
+    cls: type
+    items: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class DictArgument:
+    """A dict of just these keys, in this order."""
+
+    keys: tuple[Any, ...]
+    items: tuple[Argument, ...]
+
+
+Argument = (
+    ArrayArgument
+    | ScalarArgument
+    | IntArgument
+    | BoolArgument
+    | SameArgument
+    | SequenceArgument
+    | DictArgument
+)
+
+
+@dataclass(frozen=True)
+class ArrayResult:
+    """Result ``number`` of the program: an array, or NumPy's scalar if ``scalar``."""
+
+    number: int
+    type: ArrayType
+    scalar: bool
+
+
+@dataclass(frozen=True)
+class KnownResult:
+    """An immutable object that the function returns whatever its arguments hold."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class SequenceResult:
+    """A new tuple or list."""
+
+    cls: type
+    items: tuple[Result, ...]
+
+
+@dataclass(frozen=True)
+class DictResult:
+    """A new dict."""
+
+    keys: tuple[Any, ...]
+    items: tuple[Result, ...]
+
+
+Result = ArrayResult | KnownResult | SequenceResult | DictResult
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The calls that an entry serves, and what it returns."""
+
+    positional: tuple[Argument, ...]
+    names: tuple[str, ...]
+    named: tuple[Argument, ...]
+    captured: tuple[int, ...]
+    """Addresses of the data of captured arrays, which are the program's last parameters."""
+    result: Result
+    parameters: int
+    results: int
+    release: bool
+    """Whether a call takes so long that other threads should run meanwhile."""

@@ -1,0 +1,114 @@
+"""The signature of a traced call, as native entries take it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from codegen.native.signature import (
+    Argument,
+    ArrayArgument,
+    ArrayResult,
+    BoolArgument,
+    DictArgument,
+    DictResult,
+    IntArgument,
+    KnownResult,
+    Result,
+    SameArgument,
+    ScalarArgument,
+    SequenceArgument,
+    SequenceResult,
+    Signature,
+)
+from ir.program import Program
+from ir.types import type_of
+from ir.work import work
+from tracer.array import Tracer
+from tracer.tree import TreeDef
+
+LONG = 150_000
+"""Work from which a call takes about 50 microseconds and lets other threads run."""
+
+PLAIN = (int, float, str, bytes, bool, type(None))
+"""Immutable types whose objects can be returned again and again."""
+
+
+class NotNative(Exception):
+    """The call is of a kind that goes through Python."""
+
+
+def native_signature(
+    arguments: TreeDef,
+    leaves: Sequence[Any],
+    outputs: TreeDef,
+    returned: Sequence[Any],
+    program: Program,
+    captured: Sequence[np.ndarray],
+) -> Signature | None:
+    """What an entry needs to serve calls like this one; None where only Python can."""
+    positional, keywords = arguments.children()
+    numbers, given = count(), iter(leaves)
+    try:
+        args = tuple([argument(t, given, numbers) for t in positional.children()])
+        named = tuple([argument(t, given, numbers) for t in keywords.children()])
+        result = result_tree(outputs, iter(returned), count())
+    except NotNative:
+        return None
+    return Signature(
+        positional=args,
+        names=tuple([sys.intern(name) for name in keywords.entries()]),
+        named=named,
+        captured=tuple([x.ctypes.data for x in captured]),
+        result=result,
+        parameters=len(program.params),
+        results=len(program.results),
+        release=work(program) > LONG,
+    )
+
+
+def argument(treedef: TreeDef, leaves: Iterator[Any], numbers: Iterator[int]) -> Argument:
+    """The part of the signature for one argument, or one part of it."""
+    if treedef.is_leaf():
+        return leaf_argument(next(leaves), numbers)
+    items = tuple([argument(t, leaves, numbers) for t in treedef.children()])
+    if treedef.type in (tuple, list):
+        return SequenceArgument(treedef.type, items)
+    if treedef.type is dict:
+        return DictArgument(tuple(treedef.entries()), items)
+    raise NotNative
+
+
+def leaf_argument(x: Any, numbers: Iterator[int]) -> Argument:
+    if type(x) is np.ndarray:
+        return ArrayArgument(next(numbers), type_of(x))
+    if type(x) is float or isinstance(x, np.float32 | np.float64 | np.int32 | np.int64):
+        return ScalarArgument(next(numbers), type(x))
+    if type(x) is bool:
+        return BoolArgument(next(numbers))
+    if type(x) is int:
+        return IntArgument(next(numbers))
+    if isinstance(x, np.ndarray | np.generic):
+        raise NotNative
+    return SameArgument(x.value)
+
+
+def result_tree(treedef: TreeDef, leaves: Iterator[Any], numbers: Iterator[int]) -> Result:
+    """How the results are put together to what the function returns."""
+    if treedef.is_leaf():
+        x = next(leaves)
+        if isinstance(x, Tracer):
+            return ArrayResult(next(numbers), x.value.type, x.scalar)
+        if type(x) in PLAIN:
+            return KnownResult(x)
+        raise NotNative
+    items = tuple([result_tree(t, leaves, numbers) for t in treedef.children()])
+    if treedef.type in (tuple, list):
+        return SequenceResult(treedef.type, items)
+    if treedef.type is dict:
+        return DictResult(tuple(treedef.entries()), items)
+    raise NotNative
