@@ -13,8 +13,9 @@ import optree
 NAMESPACE = "tracer"
 TreeDef = optree.PyTreeSpec
 
-# Entered once and never left: the order of a dict's keys is the user's.
-optree.dict_insertion_ordered(True, namespace=NAMESPACE).__enter__()
+INSERTION_ORDER = optree.dict_insertion_ordered(True, namespace=NAMESPACE)
+"""Entered once and never left, so kept: the order of a dict's keys is the user's."""
+INSERTION_ORDER.__enter__()
 
 
 def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
