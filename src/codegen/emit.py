@@ -131,11 +131,11 @@ class Emitter:
         return None
 
     def unlooped(self, item: FoldStep) -> None:
-        """A fold of one step or none stands in no loop of its own."""
+        """A fold of one step stands in no loop of its own."""
         at = item.place()
 
         def run(inits: Accumulators, step: Any, reassociate: bool) -> Accumulators:
-            return step(item.over(), inits) if item.reads else inits
+            return step(item.over(), inits)  # type: ignore[no-any-return]
 
         self.keep(item, at, self.folded(item, run, at))
 

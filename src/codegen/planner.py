@@ -130,6 +130,7 @@ class Planner:
         order = memory_order([*levels, *folds], kernel)
         outer = any(level.dim is not None for level in order[first_fold(order) :])
         if 0 in probe.extents:
+            self.plan.in_memory.add(eq.result)
             return self.add(Fill(eq, eq.result, levels, fixed), PlanKernel(self.plan.inlined))
         kind: type[Carried] = MemoryStep
         if not outer or probe.accumulators != 1:
