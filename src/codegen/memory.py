@@ -170,6 +170,8 @@ def needs_memory(
         return True
     if isinstance(maker, Static):
         return not all(isinstance(i, int) for i in index)
+    if any(index[dim] != place for dim, place in maker.fixed.items()):
+        return True
     around = sum(level.dim is not None for level in maker.levels)
     return shared(maker, reader) < around
 

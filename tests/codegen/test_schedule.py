@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from tests.codegen.larger import larger_program
 from tests.codegen.simulate import Simulation, planned
 from tests.codegen.workloads import WORKLOADS
+from tests.ir.noise import expected
+from tests.ir.programs import random_inputs
 
 from codegen.engine import compile_program
 from codegen.items import Close, Item, Loop, Open
@@ -133,3 +136,66 @@ def test_a_chain_of_updates_is_read_between() -> None:
     xs = [np.linspace(0, 3, 40), np.linspace(1, 2, 40)]
     for got, want in zip(compile_program(program)(*xs), evaluate(program, xs), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        (  # a fold of one step that reads nothing but constants
+            """program f(%x: f64[]) {
+              %1: f64[24,1] = constant[value=2.0, shape=(24, 1)]
+              %2: f64[1,24,5] = constant[value=3.0, shape=(1, 24, 5)]
+              %3: f64[24,5] = dot_general[contract=((1,), (0,)), batch=((0,), (1,))] %1, %2
+              %4: f64[24,5] = broadcast[shape=(24, 5), dims=()] %x
+              %5: f64[24,5] = mul %3, %4
+              return %5
+            }""",
+            [()],
+        ),
+        (  # a fold over nothing whose reader would be content with a register
+            """program f(%x: f64[30,0], %y: f64[30]) {
+              %1: f64[30] = reduce_prod[axes=(1,)] %x
+              %2: f64[30] = mul %1, %y
+              return %2
+            }""",
+            [(30, 0), (30,)],
+        ),
+        (  # a product over nothing
+            """program f(%x: f64[30,0], %y: f64[0,30]) {
+              %1: f64[30,30] = dot_general[contract=((1,), (0,))] %x, %y
+              %2: f64[30,30] = exp %1
+              return %2
+            }""",
+            [(30, 0), (0, 30)],
+        ),
+        (  # the one place of an axis, by an index that the program computes
+            """program f(%x: f64[24,1], %y: f64[24]) {
+              %1: f64[24,1] = sin %x
+              %2: i32[] = literal[values=(3,), dtype='i32', shape=()]
+              %3: f64[24] = gather[axes=(1,)] %1, %2
+              %4: f64[24] = add %3, %y
+              return %4
+            }""",
+            [(24, 1), (24,)],
+        ),
+    ],
+)
+def test_loops_of_one_step_and_of_none(text: str, shapes: list[tuple[int, ...]]) -> None:
+    program = parse_program(text)
+    xs = [np.random.default_rng(0).normal(size=shape) for shape in shapes]
+    (got,), (want,) = compile_program(program)(*xs), evaluate(program, xs)
+    np.testing.assert_allclose(got, want, rtol=1e-14)
+    Simulation(*planned(program)).run()
+
+
+@chunks
+def test_larger_programs_are_the_reference(chunk: int, figures: Any) -> None:
+    """The same programs compiled and run, up to the sign of zeros: NumPy's minimum has either."""
+    for seed in range(chunk * EACH, chunk * EACH + EACH // 2):
+        program = larger_program(seed)
+        xs = random_inputs(program, seed)
+        for got, want in zip(compile_program(program)(*xs), expected(program, xs), strict=True):
+            unsigned = replace(want, signed=np.zeros(want.value.shape, bool))
+            n = unsigned.check(np.asarray(got), f"seed {seed}\n{program}")
+            figures.add("elements compared in larger random programs", n)
+        figures.add("larger random programs compiled, with 0 mismatches")
