@@ -7,22 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ir.errors import CheckError
 from ir.op import Array
-from ir.ops import Check, Guard
-from ir.ops.control import ERRORS
 from ir.program import Program
 
 ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 Caller = Callable[[Sequence[Array]], list[Array]]
-
-
-class GuardMiss(CheckError):
-    """The values take another path than the compiled one; ``number`` says at which guard."""
-
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.number = number
 
 
 def caller(address: int, program: Program, workspace: int) -> Caller:
@@ -60,10 +49,7 @@ def pointers(arrays: Sequence[Array]) -> ctypes.Array[ctypes.c_void_p]:
 def failed(program: Program, number: int) -> None:
     """Raise what the guard or check of that number says."""
     eq = program.equations[number - 1]
-    if isinstance(eq.op, Guard):
-        raise GuardMiss(number, f"{eq.loc.excerpt()}\nthe values take another path here")
-    assert isinstance(eq.op, Check)
-    raise ERRORS[eq.op.error](f"{eq.loc.excerpt()}\n{eq.op.message}")
+    raise eq.op.failure(eq.loc)
 
 
 def read_counter(address: int) -> int:

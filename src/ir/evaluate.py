@@ -58,12 +58,11 @@ def runner(eq: Equation) -> Callable[..., Any]:
     return eq.op.reference
 
 
-def run_effect(eq: Equation, *xs: Array) -> Any:
+def run_effect(eq: Equation, x: Array) -> tuple[()]:
     """Run a guard or check; what it raises begins with the user's line."""
-    try:
-        return eq.op.reference(*xs)
-    except Exception as error:
-        raise type(error)(f"{eq.loc.excerpt()}\n{error}") from None
+    if not eq.op.holds(bool(x)):
+        raise eq.op.failure(eq.loc)
+    return ()
 
 
 def evaluate(program: Program, arrays: Sequence[Array]) -> list[Array]:

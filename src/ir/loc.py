@@ -36,6 +36,11 @@ class Loc:
         via = f"  (through {', '.join(self.via)})" if self.via else ""
         return f"{self.head}{via}\n    {self.source}"
 
+    def says(self, gist: str, way_out: str = "") -> str:
+        """A message about the place: ``file:line: gist``, its source line, the way out."""
+        shown = f"    {self.source}" if self.source else ""
+        return "\n".join(filter(None, (f"{self.head}: {gist}", shown, way_out)))
+
     @property
     def source(self) -> str:
         return linecache.getline(self.file, self.line).strip()

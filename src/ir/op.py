@@ -132,6 +132,12 @@ class Op(metaclass=Interned):
     update: ClassVar[Callable[..., Any]]
     """Where in operand 0 an element of operand 1 is added, and what. Read by ``codegen``."""
 
+    holds: ClassVar[Callable[..., bool]]
+    """Of an effect: whether all is well with the operand's value. Read by ``evaluate``."""
+
+    failure: ClassVar[Callable[..., Exception]]
+    """Of an effect: what is raised otherwise, at the user's line. Read by whoever runs programs."""
+
     jvp: ClassVar[Callable[..., Any]]
     """The result's tangent from the operands' tangents; None is zero. Read by ``passes.jvp``."""
 

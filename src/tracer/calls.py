@@ -14,14 +14,23 @@ from ir.types import SHORT, ArrayType
 from tracer import tree
 from tracer.array import Tracer
 from tracer.emit import lift
-from tracer.errors import OutputError, message
+from tracer.errors import OutputError, SubclassError, message
 from tracer.trace import Operand, Trace
+
+PLAIN_ARRAYS = (np.ndarray, np.memmap)
 
 
 def traceable(x: Any) -> bool:
     """Whether a leaf becomes a tracer: arrays, NumPy scalars and floats that the IR knows."""
     if isinstance(x, Tracer | float):
         return True
+    if isinstance(x, np.ndarray) and type(x) not in PLAIN_ARRAYS:
+        raise SubclassError(
+            message(
+                f"{type(x).__name__} is not traced: its arithmetic is not that of ndarray.",
+                "Pass x.filled(...) of a masked array, or np.asarray(x).",
+            )
+        )
     return isinstance(x, np.ndarray | np.generic) and x.dtype.newbyteorder("=") in SHORT
 
 

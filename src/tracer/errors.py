@@ -60,6 +60,10 @@ class RandomnessError(RuntimeError):
     """``randomness`` is none of the known modes."""
 
 
+class SubclassError(TypeError):
+    """An array of a subclass whose arithmetic is not that of ndarray."""
+
+
 class ConcretizationError(RuntimeError, TypeError):
     """Python asked for a value that is not known while tracing."""
 
@@ -102,6 +106,4 @@ class StaticArgumentError(ValueError, TypeError):
 
 def message(gist: str, way_out: str, loc: Loc | None = None) -> str:
     """``file:line: gist``, the source line, the way out."""
-    at = user_loc() if loc is None else loc
-    shown = f"\n    {at.source}" if at.source else ""
-    return f"{at.head}: {gist}{shown}\n{way_out}"
+    return (user_loc() if loc is None else loc).says(gist, way_out)

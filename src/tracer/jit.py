@@ -138,7 +138,7 @@ class Jitted(native_base()):  # type: ignore[misc]
         if found is None:
             found = self.trace(leaves, treedef)
             if owner(found.captured) is None:
-                self.variants[key] = found
+                found = self.variants.setdefault(key, found)  # of two threads, the first
         return found
 
     def trace(self, leaves: list[Any], treedef: tree.TreeDef) -> Variant:

@@ -172,7 +172,7 @@ REFUSED: list[tuple[Op, str, str]] = [
     (ops.Call(), "", "needs one body"),
     (ops.Guard(), "f64[]", "needs one bool"),
     (ops.Check("x"), "bool[1]", "needs one bool"),
-    (ops.Check("x", "SystemExit"), "bool[]", "no such error"),
+    (ops.Check("x", error="SystemExit"), "bool[]", "no such error"),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ir import ops
 from ir.build import Builder
 from ir.errors import CheckError, require
+from ir.loc import UNKNOWN, Loc
 from ir.op import Array, Op, primitive
 from ir.program import Program, Value
 from ir.types import ArrayType
@@ -37,6 +38,11 @@ class Effect(Op):
     pure = False
     differentiable = False
 
+    def reference(self, x: Array) -> tuple[()]:
+        if not self.holds(bool(x)):
+            raise self.failure(UNKNOWN)
+        return ()
+
     def infer(self, x: ArrayType) -> tuple[ArrayType, ...]:
         require(x == ArrayType("bool", ()), self, "needs one bool", operand=x)
         return ()
@@ -48,10 +54,11 @@ class Guard(Effect):
 
     expected: bool = True
 
-    def reference(self, x: Array) -> tuple[()]:
-        if bool(x) is not self.expected:
-            raise CheckError("the values take another path than the one that was traced")
-        return ()
+    def holds(self, x: bool) -> bool:
+        return x is self.expected
+
+    def failure(self, loc: Loc) -> Exception:
+        return CheckError(loc.says("the values take another path than the one that was traced."))
 
     def why_not(self, rule: str) -> str:
         return "one path cannot be chosen for a whole batch"
@@ -59,19 +66,21 @@ class Guard(Effect):
 
 @primitive("check")
 class Check(Effect):
-    """Raise the named error with its message unless the operand holds."""
+    """Raise the named error with its message and way out unless the operand holds."""
 
     message: str
+    way_out: str = ""
     error: str = "IndexError"
 
     def infer(self, x: ArrayType) -> tuple[ArrayType, ...]:
         require(self.error in ERRORS, self, "no such error", error=self.error, known=[*ERRORS])
         return super().infer(x)
 
-    def reference(self, x: Array) -> tuple[()]:
-        if not bool(x):
-            raise ERRORS[self.error](self.message)
-        return ()
+    def holds(self, x: bool) -> bool:
+        return x
+
+    def failure(self, loc: Loc) -> Exception:
+        return ERRORS[self.error](loc.says(self.message, self.way_out))
 
     def vmap(
         self, b: Builder, size: int, xs: Sequence[Value], mapped: Sequence[bool]

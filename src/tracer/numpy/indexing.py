@@ -162,8 +162,9 @@ def within(x: Tracer, i: Any, axis: int) -> Tracer:
         return lift(x.home, tnp.where(found < 0, found + n, found))
     place = astype(strong(lift(x.home, i)), "i64")
     inside = (place >= -n) & (place < n)
-    text = f"an index is out of bounds for axis {axis} with size {n}"
-    x.home.emit(ops.Check(text), inside.all().value)
+    gist = f"an index is out of bounds for axis {axis} with size {n}."
+    way_out = f"Use indices from {-n} to {n - 1}, or np.clip them." if n else "The axis is empty."
+    x.home.emit(ops.Check(gist, way_out), inside.all().value)
     return emit(ops.Select(), place < 0, place + n, place)
 
 
