@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from codegen.engine import compile_program
 from tests.ops.samples import SAMPLES, Sample
 from tests.ops.test_rules import agrees
 
+from codegen.engine import compile_program
 from ir.evaluate import evaluate
 from ir.op import REGISTRY
 
