@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import count, product
 from typing import Any
 
 from codegen.index import Affine, Axis, Data, Index, bounds
@@ -78,6 +78,7 @@ class PlanKernel:
     inlined: Mapping[Value, Equation]
     """Equations whose elements are computed where they are read."""
     access: Access = field(default_factory=Access)
+    numbers: Iterator[int] = field(default_factory=count)
 
     def source(self, value: Value) -> PlanSource:
         return PlanSource(self, value)
@@ -98,7 +99,7 @@ class PlanKernel:
         return SYMBOL
 
     def index(self, x: Any, extent: int) -> Index:
-        return Affine(((Data(object(), extent), 1),))
+        return Affine(((Data(next(self.numbers), extent), 1),))
 
     def within(self, index: Index, low: int, high: int) -> Within | bool:
         return within(index, low, high)

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Union
+
+BIRTHS = count()
+Order = tuple[Any, ...]
+"""What terms are sorted by, so that equal sums are equal: loops by age, the rest by content."""
 
 
 class Axis:
     """One loop: it runs over ``low <= i < high``. Equal only to itself."""
 
-    __slots__ = ("high", "low")
+    __slots__ = ("high", "low", "order")
 
     def __init__(self, low: int, high: int) -> None:
         self.low, self.high = low, high
+        self.order: Order = (0, next(BIRTHS))
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -36,6 +42,10 @@ class Quotient:
     divisor: int
 
     @property
+    def order(self) -> Order:
+        return 1, self.divisor, self.whole.order
+
+    @property
     def bounds(self) -> tuple[int, int]:
         low, high = bounds(self.whole)
         return low // self.divisor, high // self.divisor
@@ -49,6 +59,10 @@ class Remainder:
     divisor: int
 
     @property
+    def order(self) -> Order:
+        return 2, self.divisor, self.whole.order
+
+    @property
     def bounds(self) -> tuple[int, int]:
         return 0, self.divisor - 1
 
@@ -57,8 +71,12 @@ class Remainder:
 class Data:
     """A number that the program computes, clamped to ``[0, extent)``."""
 
-    number: Any
+    number: int | str
     extent: int
+
+    @property
+    def order(self) -> Order:
+        return 3, str(self.number)
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -71,10 +89,14 @@ Index = Union["Affine", int]
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """``constant + sum(coefficient * atom)``, the terms in order of first appearance."""
+    """``constant + sum(coefficient * atom)``, the terms in order."""
 
     terms: tuple[tuple[Atom, int], ...]
     constant: int = 0
+
+    @property
+    def order(self) -> Order:
+        return self.constant, tuple([(atom.order, n) for atom, n in self.terms])
 
     def __add__(self, other: Index) -> Index:
         if isinstance(other, int):
@@ -108,8 +130,10 @@ class Affine:
 
 
 def affine(terms: Mapping[Atom, int], constant: int) -> Index:
-    kept = tuple([(atom, n) for atom, n in terms.items() if n])
-    return Affine(kept, constant) if kept else constant
+    kept = [(atom, n) for atom, n in terms.items() if n]
+    if len(kept) > 1:
+        kept.sort(key=lambda term: term[0].order)
+    return Affine(tuple(kept), constant) if kept else constant
 
 
 def along(axis: Axis) -> Index:

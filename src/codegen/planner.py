@@ -192,7 +192,7 @@ class Planner:
             eq.op.update(kernel, at, *[kernel.source(v) for v in eq.operands])
         for at in places(eq.result.type.shape):
             _ = base[at]
-        self.add(StaticUpdate(eq, eq.result, cost=eq.result.type.size), kernel)
+        self.add(StaticUpdate(eq, eq.result, cost=eq.operands[1].type.size), kernel)
 
     def contraction(self, eq: Equation) -> None:
         """A BLAS call: both operands whole, in memory, and lying as matrices."""

@@ -163,8 +163,7 @@ class EmitKernel:
         if isinstance(atom, Axis):
             return self.counters[atom]
         if isinstance(atom, Data):
-            name: str = atom.number
-            return name
+            return str(atom.number)
         how = "udiv" if isinstance(atom, Quotient) else "urem"
         return self.f(f"{how} i64 {self.counter(atom.whole)}, {atom.divisor}")
 

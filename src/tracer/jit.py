@@ -18,7 +18,7 @@ from tracer import tree
 from tracer.array import Tracer
 from tracer.calls import Output, bits, border, operand, outputs, traceable, type_of
 from tracer.emit import owner
-from tracer.errors import StaticArgumentError, message
+from tracer.errors import PromotionError, StaticArgumentError, message
 from tracer.native import native_signature
 from tracer.promote import short
 from tracer.run import inlined, swept
@@ -242,6 +242,13 @@ def abstract(x: Any) -> ArrayType:
 def number(x: Any) -> Any:
     """A Python int as int64 on every platform; others as they are."""
     if isinstance(x, int) and not isinstance(x, bool):
+        if not -(2**63) <= x < 2**63:
+            raise PromotionError(
+                message(
+                    f"jit: the int {x} does not fit in 64 bits.",
+                    "Pass it as a float, or name the argument in static_argnums.",
+                )
+            )
         return np.int64(x)
     return operand(x)
 

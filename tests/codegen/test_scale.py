@@ -29,6 +29,7 @@ WITHIN = {
     "mean_wave": 1.0,
     "running_sum": BOUND,
     "black_scholes": 1.0,
+    "lorenz": BOUND,
 }
 """The workloads whose work is held to a bound, and the bound."""
 
