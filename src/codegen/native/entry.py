@@ -63,7 +63,7 @@ class Entry:
         self.cache = f"inttoptr (i64 {ctypes.addressof(self.workspace_kept)} to ptr)"
         self.pending: list[tuple[str, list[str]]] = []
         self.borrowed: list[str] = []
-        """Arrays in containers: another thread could drop them while this one computes."""
+        """What lies in containers: another thread could drop it while this one computes."""
 
     def text(self) -> str:
         """The entry, what it refers to, and the global through which the next one is reached."""
@@ -135,6 +135,8 @@ class Entry:
                     self.borrowed.append(x)
             case ScalarArgument(number, cls):
                 self.check_type(x, cls)
+                if inside:
+                    self.borrowed.append(x)
                 self.pass_pointer(number, self.f(f"getelementptr i8, ptr {x}, i64 {capi.VALUE}"))
             case IntArgument(number):
                 self.check_int(number, x)
@@ -310,14 +312,14 @@ class Entry:
         """Call the kernel; what a check finds wrong is raised by the fallback."""
         f = self.f
         held = self.borrowed if self.signature.release else []
-        for array in held:
-            self.call("Py_IncRef", f"ptr {array}")
+        for x in held:
+            self.call("Py_IncRef", f"ptr {x}")
         thread = self.call("PyEval_SaveThread") if self.signature.release else ""
         status = f(f"call i32 @main(ptr {self.arguments}, ptr {self.results}, ptr {scratch})")
         if thread:
             self.call("PyEval_RestoreThread", f"ptr {thread}")
-        for array in held:
-            self.call("Py_DecRef", f"ptr {array}")
+        for x in held:
+            self.call("Py_DecRef", f"ptr {x}")
         if self.workspace > ON_STACK:
             swapped = f(f"cmpxchg ptr {self.cache}, ptr null, ptr {scratch} acq_rel monotonic")
             kept = f(f"extractvalue {{ ptr, i1 }} {swapped}, 1")
