@@ -348,7 +348,7 @@ class Entry:
             f.do("br label %miss")
         f.label("miss")
         following = f("load ptr, ptr @next")
-        found = f(f"tail call ptr {following}(ptr %self, ptr %args, i64 %flags, ptr %names)")
+        found = f(f"musttail call ptr {following}(ptr %self, ptr %args, i64 %flags, ptr %names)")
         f.do(f"ret ptr {found}")
         self.called.update(dict.fromkeys(("PyObject_GetAttr", "PyObject_Vectorcall", "Py_DecRef")))
 
