@@ -334,7 +334,7 @@ class Entry:
     def failures(self) -> None:
         """The ways out: another signature, an odd int, a failed check, no memory."""
         f = self.f
-        f.label("unfit")
+        f.label("unfit")  # the fallback raises what is to be raised
         self.call("PyErr_Clear")
         f.do("br label %miss")
         f.label("failed")
@@ -345,7 +345,7 @@ class Entry:
             f.label(name)
             for array in arrays:
                 self.call("Py_DecRef", f"ptr {array}")
-            f.do("br label %miss")
+            f.do("br label %unfit")
         f.label("miss")
         following = f("load ptr, ptr @next")
         found = f(f"musttail call ptr {following}(ptr %self, ptr %args, i64 %flags, ptr %names)")
