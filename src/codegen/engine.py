@@ -102,7 +102,7 @@ def optimise(text: str, target: Target) -> Any:
     """The parsed, verified and optimised module."""
     parsed = llvm.parse_assembly(text)
     parsed.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=1 if is_long(text) else 3)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=1 if is_long(text) else 2)
     tuning.slp_vectorization = False
     builder = llvm.create_pass_builder(target.machine(), tuning)
     passes = builder.getModulePassManager()

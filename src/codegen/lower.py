@@ -14,7 +14,7 @@ from codegen.plan import Plan
 from codegen.scalar import EmitKernel
 from codegen.schedule import Node
 from codegen.target import Target
-from codegen.text import MEMORY, TYPES, Function, number
+from codegen.text import MEMORY, TYPES, Function, Loops, number
 from ir.ops import Literal
 
 PASSED = 2**31 - 1
@@ -36,8 +36,10 @@ class Module:
 
 def lower(plan: Plan, storage: Storage, target: Target, count: bool = False) -> Module:
     """The module of a plan; ``count`` makes it add up the work it executes, in ``@executed``."""
+    loops = Loops()
     functions = [
-        chunk(f"chunk{n}", nodes, plan, storage, count) for n, nodes in enumerate(storage.chunks)
+        chunk(Function(f"chunk{n}", loops, count), nodes, plan, storage)
+        for n, nodes in enumerate(storage.chunks)
     ]
     uses = dict.fromkeys(use for f in functions for use in f.function.uses)
     parts = [
@@ -47,6 +49,7 @@ def lower(plan: Plan, storage: Storage, target: Target, count: bool = False) -> 
         *(f.function.text() for f in functions),
         entry(plan, functions),
         *declarations(list(uses), target),
+        *loops.lines,
     ]
     return Module("\n".join(parts), tuple(uses), ("main", "executed") if count else ("main",))
 
@@ -59,8 +62,8 @@ class Chunk:
     parameters: dict[Buffer, str]
 
 
-def chunk(name: str, nodes: list[Node], plan: Plan, storage: Storage, count: bool) -> Chunk:
-    f = Function(name, "", count)
+def chunk(f: Function, nodes: list[Node], plan: Plan, storage: Storage) -> Chunk:
+    """The function of some top-level nodes; it takes pointers to the buffers that it touches."""
     made = Chunk(f, {})
     rows: dict[Buffer, str] = {}
 
@@ -86,7 +89,7 @@ def chunk(name: str, nodes: list[Node], plan: Plan, storage: Storage, count: boo
     f.settle()
     f.do(f"ret i32 {f(f'load i32, ptr {status}')}")
     args = ", ".join(f"ptr noalias nocapture {name}" for name in made.parameters.values())
-    f.head = f"define internal i32 @{name}({args}) noinline nounwind {{"
+    f.head = f"define internal i32 @{f.name}({args}) noinline nounwind {{"
     return made
 
 
@@ -101,7 +104,7 @@ def region(buffer: Buffer) -> Buffer:
 
 def entry(plan: Plan, chunks: list[Chunk]) -> str:
     """Loads the pointers, calls the chunks, and returns the first number of their statuses."""
-    f = Function("main", "")
+    f = Function("main")
     f.head = "define i32 @main(ptr %arguments, ptr %results, ptr %workspace) nounwind {"
     pointers: dict[Buffer, str] = {}
 

@@ -28,12 +28,34 @@ def number(value: Any, dtype: str) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', exact))[0]:016X}"
 
 
+class Loops:
+    """What LLVM is told of a module's loops: short ones are unrolled whole, long ones not at all.
+
+    Left to itself it unrolls loops of ten steps or so, and then no longer makes vectors of them.
+    """
+
+    SHORT = 4
+
+    def __init__(self) -> None:
+        self.lines = ['!1 = !{!"llvm.loop.unroll.full"}', '!2 = !{!"llvm.loop.unroll.disable"}']
+
+    def note(self, extent: int) -> str:
+        """The metadata of one more loop."""
+        name = f"!{len(self.lines) + 1}"
+        self.lines.append(
+            f"{name} = distinct !{{{name}, {'!1' if extent <= self.SHORT else '!2'}}}"
+        )
+        return name
+
+
 class Function:
     """One LLVM function being written: ``f("fadd double", x, y)`` appends and names the result."""
 
-    def __init__(self, name: str, signature: str, count_cost: bool = False) -> None:
-        self.head = f"define {signature} {{"
+    def __init__(self, name: str, loops: Loops | None = None, count_cost: bool = False) -> None:
+        self.head = ""
+        """The line that begins the function; set once its parameters are known."""
         self.name = name
+        self.loops = loops or Loops()
         self.allocas: list[str] = []
         self.lines: list[str] = []
         self.block = "start"
@@ -107,7 +129,9 @@ class Function:
         self.lines[head + 1] = (
             f"  {i} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"
         )
-        self.branch(more, body, done)
+        self.settle()
+        note = self.loops.note(high - low)
+        self.do(f"br i1 {more}, label %{body}, label %{done}, !llvm.loop {note}")
         self.label(done)
 
     def choose(

@@ -52,7 +52,7 @@ class Entry:
 
     def __init__(self, signature: Signature, workspace: int) -> None:
         self.signature, self.workspace = signature, workspace
-        self.f = Function("entry", "")
+        self.f = Function("entry")
         self.f.head = HEAD
         self.called: dict[str, None] = {}
         self.constants: list[str] = []
