@@ -61,7 +61,7 @@ def native_signature(
         return None
     return Signature(
         positional=args,
-        names=tuple([sys.intern(name) for name in keywords.entries()]),
+        names=tuple([sys.intern(str.__str__(name)) for name in keywords.entries()]),
         named=named,
         captured=tuple([x.ctypes.data for x in captured]),
         result=result,
@@ -84,16 +84,17 @@ def argument(treedef: TreeDef, leaves: Iterator[Any], numbers: Iterator[int]) ->
 
 
 def leaf_argument(x: Any, numbers: Iterator[int]) -> Argument:
-    if type(x) is np.ndarray:
+    """What stands for all leaves that are traced like this one: their plain class is served."""
+    if isinstance(x, np.ndarray):
         return ArrayArgument(next(numbers), type_of(x))
-    if type(x) is float or isinstance(x, np.float32 | np.float64 | np.int32 | np.int64):
-        return ScalarArgument(next(numbers), type(x))
-    if type(x) is bool:
+    if isinstance(x, bool | np.bool_):
         return BoolArgument(next(numbers))
-    if type(x) is int:
+    if isinstance(x, np.generic):
+        return ScalarArgument(next(numbers), type_of(x).numpy.type)
+    if isinstance(x, float):
+        return ScalarArgument(next(numbers), float)
+    if isinstance(x, int):
         return IntArgument(next(numbers))
-    if isinstance(x, np.ndarray | np.generic):
-        raise NotNative
     return SameArgument(x.value)
 
 

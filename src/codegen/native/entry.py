@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -103,6 +105,11 @@ class Entry:
     def same(self, type: str, x: str, y: str | int) -> None:
         self.require(self.f(f"icmp eq {type} {x}, {y}"))
 
+    def one_of(self, type: str, x: str, known: Sequence[str | int]) -> str:
+        """Whether ``x`` is one of these."""
+        bits = [self.f(f"icmp eq {type} {x}, {y}") for y in known]
+        return reduce(lambda one, other: self.f(f"or i1 {one}, {other}"), bits)
+
     def call(self, name: str, *args: str) -> str:
         self.called[name] = None
         returns = SIGNATURES[name].split()[0]
@@ -141,7 +148,9 @@ class Entry:
             case IntArgument(number):
                 self.check_int(number, x)
             case BoolArgument(number):
-                true, false = (self.f(f"icmp eq ptr {x}, {pointer(b)}") for b in (True, False))
+                true, false = (
+                    self.one_of("ptr", x, (pointer(b), pointer(np.bool_(b)))) for b in (True, False)
+                )
                 self.require(self.f(f"or i1 {true}, {false}"))
                 place = self.f.alloca("i8")
                 self.f.do(f"store i8 {self.f(f'zext i1 {true} to i8')}, ptr {place}")
@@ -164,11 +173,7 @@ class Entry:
         self.same("i32", flags, capi.CONTIGUOUS_ALIGNED)
         dtype = self.load("ptr", x, capi.ARRAY_DTYPE)
         number = self.load("i32", dtype, capi.DTYPE_NUMBER)
-        bits = [f(f"icmp eq i32 {number}, {n}") for n in dtype_numbers(type.numpy)]
-        total = bits[0]
-        for bit in bits[1:]:
-            total = f(f"or i1 {total}, {bit}")
-        self.require(total)
+        self.require(self.one_of("i32", number, dtype_numbers(type.numpy)))
         order = self.load("i8", dtype, capi.DTYPE_ORDER)
         self.require(f(f"icmp ne i8 {order}, {ord('>')}"))
         if type.rank:

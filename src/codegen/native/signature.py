@@ -33,7 +33,7 @@ class IntArgument:
 
 @dataclass(frozen=True)
 class BoolArgument:
-    """True or False."""
+    """True or False, Python's or NumPy's."""
 
     number: int
 
