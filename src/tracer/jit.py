@@ -36,7 +36,18 @@ class Static:
 
     @property
     def key(self) -> Any:
-        return exact(self.value)
+        return told_apart(self.value)
+
+
+def told_apart(x: Any) -> Any:
+    """A hashable key of a static value: a float and NumPy's, a tuple and a named one differ."""
+    if isinstance(x, tuple):
+        return type(x), tuple(map(told_apart, x))
+    if isinstance(x, np.generic):
+        return type(x), x.dtype, x.tobytes()
+    if isinstance(x, complex):
+        return type(x), exact(x.real), exact(x.imag)
+    return type(x), exact(x)
 
 
 @dataclass
