@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import update_wrapper
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,7 +97,8 @@ class Jitted(native_base()):  # type: ignore[misc]
         self.static_argnames = frozenset(static_argnames)
         self.fastmath = fastmath
         self.variants: dict[Any, Variant] = {}
-        self.lock = Lock()
+        self.lock = RLock()
+        """Held while compiling; a signal handler may call the function then."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Trace and compile if the signature is new, then run the compiled code."""
@@ -185,9 +186,11 @@ class Jitted(native_base()):  # type: ignore[misc]
                     variant.program,
                     variant.held,
                 )
-            variant.compiled = compile_program(variant.program, signature=signature)
-            if signature is not None:
-                variant.compiled.enter(self)
+            compiled = compile_program(variant.program, signature=signature)
+            if variant.compiled is None:  # or a call from within was first
+                variant.compiled = compiled
+                if signature is not None:
+                    compiled.enter(self)
         return variant.compiled
 
 
