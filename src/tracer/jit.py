@@ -91,7 +91,9 @@ class Jitted(native_base()):  # type: ignore[misc]
         static_argnames: Sequence[str],
         fastmath: bool,
     ) -> None:
-        update_wrapper(self, func)
+        attributes = getattr(func, "__dict__", {})
+        self.__dict__.update({k: x for k, x in attributes.items() if not hasattr(Jitted, k)})
+        update_wrapper(self, func, updated=())
         self.func = func
         self.static_argnums = static_argnums
         self.static_argnames = frozenset(static_argnames)
