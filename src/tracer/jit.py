@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import update_wrapper
 from threading import RLock
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,7 +120,7 @@ class Jitted(native_base()):  # type: ignore[misc]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """A jitted method: ``self`` is the first argument."""
-        return self if instance is None else bound_method(self, instance)
+        return self if instance is None else MethodType(self, instance)
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """The stages of the compilation for these arguments: ``ir plan llvm asm program``."""
@@ -225,13 +226,6 @@ class Lowered:
     def asm(self) -> str:
         """The host's assembly."""
         return self.compiled.asm
-
-
-def bound_method(jitted: Jitted, instance: Any) -> Callable[..., Any]:
-    def method(*args: Any, **kwargs: Any) -> Any:
-        return jitted(instance, *args, **kwargs)
-
-    return method
 
 
 def numeric(x: Any) -> bool:
