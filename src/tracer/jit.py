@@ -122,6 +122,11 @@ class Jitted(native_base()):  # type: ignore[misc]
         """A jitted method: ``self`` is the first argument."""
         return self if instance is None else MethodType(self, instance)
 
+    def __reduce__(self) -> str:
+        """Copied and pickled as functions are: by name, which must lead back to this object."""
+        name: str = getattr(self, "__qualname__", repr(self))
+        return name
+
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """The stages of the compilation for these arguments: ``ir plan llvm asm program``."""
         leaves, treedef = self.flat(args, kwargs)
