@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from typing import Any
 
+from codegen.index import Axis, Index, along
 from codegen.items import (
     Carried,
     Close,
@@ -24,6 +26,8 @@ from codegen.items import (
     Update,
 )
 from codegen.kernels import contraction
+from codegen.memory import Buffer
+from codegen.parallel import Region
 from codegen.scalar import Accumulator, At, EmitKernel, Register
 from codegen.schedule import Node
 from codegen.text import TYPES
@@ -36,10 +40,13 @@ Carry = dict[Carried, list[tuple[str, str]]]
 class Emitter:
     """Walks the loop tree and writes it into one function."""
 
-    def __init__(self, k: EmitKernel, status: str) -> None:
+    def __init__(self, k: EmitKernel, status: str, partials: Mapping[Carried, Buffer]) -> None:
         self.k, self.f = k, k.f
         self.status = status
         self.carries: Carry = {}
+        self.partials = partials
+        self.block_at: Index | None = None
+        """The number of the region's block that this function runs, if it runs one."""
 
     def nodes(self, nodes: list[Node]) -> None:
         for node in nodes:
@@ -48,6 +55,59 @@ class Emitter:
                     self.nodes(node.body)
             else:
                 EMIT[type(node)](self, node)
+
+    # Regions: blocks that accumulate on their own, and what becomes of their accumulators.
+
+    def block(self, found: Region) -> None:
+        """The steps from ``%low`` to ``%high`` of a region's loop, and what they accumulate."""
+        axis = Axis(0, max(found.blocks, 2))
+        self.k.counters[axis] = "%block"
+        self.block_at = along(axis)
+        self.k.ends[found.loop.axis] = "%low", "%high"
+        for step in found.folds:
+            self.begin(step)
+        self.nodes([found.loop])
+        for step in found.folds:
+            if isinstance(step, FoldStep):
+                (total,) = self.carried(step)
+                self.k.store(self.partials[step], (self.block_at,), total)
+
+    def begin(self, step: Carried) -> None:
+        """First values of a block's own accumulators."""
+        if isinstance(step, FoldStep):
+            self.open_step(step)
+            return
+        assert self.block_at is not None
+        with self.over(step) as at:
+            first = self.folded(step, lambda inits, *_: inits, at)
+            self.k.store(self.partials[step], (self.block_at, *at), first)
+
+    @contextmanager
+    def over(self, step: Carried) -> Iterator[At]:
+        """Loops over the accumulators of a fold in memory."""
+        with ExitStack() as stack:
+            axes = [Axis(0, n) for n in step.value.type.shape]
+            for axis in axes:
+                if axis.extent > 1:
+                    stack.enter_context(self.k.loop(axis))
+            yield tuple([along(axis) for axis in axes])
+
+    def join(self, step: Carried) -> None:
+        """Combine what the blocks have accumulated, in order."""
+        partial, op = self.partials[step], step.eq.op
+        blocks = Axis(0, partial.shape[0])
+        if isinstance(step, FoldStep):
+            self.open_step(step)
+            with self.k.loop(blocks):
+                (total,) = self.carried(step)
+                found = self.k.load(partial, (along(blocks),))
+                self.carry_on(step, (op.combine(self.k, total, found),))
+            return
+        buffer = self.k.buffers[step.value]
+        with self.k.loop(blocks), self.over(step) as at:
+            total = self.k.load(buffer, at)
+            found = self.k.load(partial, (along(blocks), *at))
+            self.k.store(buffer, at, op.combine(self.k, total, found))
 
     def keep(self, item: Item, at: At, found: Register) -> None:
         """The element is known from here on, and stored where its value has a buffer."""
@@ -89,8 +149,11 @@ class Emitter:
             self.k.folding = None
 
     def open(self, item: Open) -> None:
-        step = item.step
-        assert step is not None
+        assert item.step is not None
+        if item.step not in self.partials:
+            self.open_step(item.step)
+
+    def open_step(self, step: Carried) -> None:
         if isinstance(step, ScanStep):
             initial = step.eq.op.initial(self.k, step.value.type)
             self.carries[step] = [self.carry(initial)]
@@ -141,6 +204,8 @@ class Emitter:
 
     def close(self, item: Close) -> None:
         step = item.step
+        if step is not None and step in self.partials:
+            self.join(step)
         if isinstance(step, FoldStep):
             at = step.place()
             values = tuple(self.carried(step))
@@ -148,7 +213,7 @@ class Emitter:
 
     def scan_step(self, item: ScanStep) -> None:
         if item not in self.carries:
-            self.open(Open(item.eq, item.value, step=item))
+            self.open_step(item)
         (carry,) = self.carried(item)
         at = item.place()
         found = item.eq.op.scan(self.k, at, carry, self.k.source(item.eq.operands[0]))
@@ -164,11 +229,15 @@ class Emitter:
 
     def memory_step(self, item: MemoryStep) -> None:
         at, buffer = item.place(), self.k.buffers[item.value]
+        place = at
+        if item in self.partials:
+            assert self.block_at is not None
+            place, buffer = (self.block_at, *at), self.partials[item]
 
         def run(inits: Accumulators, step: Any, reassociate: bool) -> Accumulators:
-            return step(item.over(), (self.k.load(buffer, at),))  # type: ignore[no-any-return]
+            return step(item.over(), (self.k.load(buffer, place),))  # type: ignore[no-any-return]
 
-        self.k.store(buffer, at, self.folded(item, run, at))
+        self.k.store(buffer, place, self.folded(item, run, at))
 
     def update(self, item: Update) -> None:
         at = item.place()

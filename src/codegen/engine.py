@@ -10,9 +10,9 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from codegen import runtime
+from codegen import pool, runtime
 from codegen.kernels.contraction import CALLS
-from codegen.lower import Module, lower
+from codegen.lower import SHARE, Module, lower
 from codegen.memory import store
 from codegen.native import capi
 from codegen.native.base import free_workspace, set_entry
@@ -88,6 +88,9 @@ def imports(module: Module, target: Target) -> list[tuple[str, int]]:
     """The addresses of what the module calls."""
     found = []
     for name, dtype in module.symbols:
+        if (name, dtype) == SHARE:
+            found.append((name, share_address(target)))
+            continue
         if not dtype:
             found.append((name, capi.address(name)))
             continue
@@ -96,6 +99,17 @@ def imports(module: Module, target: Target) -> list[tuple[str, int]]:
             variants = target.vector_variants(name, dtype)
             found += [(variant.symbol, vector_address(variant.symbol)) for variant in variants]
     return found
+
+
+def share_address(target: Target) -> int:
+    """The function that shares blocks out to threads; the pool is made when it is first needed."""
+    with LOCK:
+        if not pool.POOL:
+            module = Module(pool.TEXT, tuple([(name, "") for name in pool.FUNCTIONS]), pool.EXPORTS)
+            binary = target.machine().emit_object(optimise(module.text, target))
+            code = Code(binary, module, target)
+            pool.start(code.addresses, code)
+        return int(pool.POOL[0]["share"])
 
 
 def optimise(text: str, target: Target) -> Any:

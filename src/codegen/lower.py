@@ -10,12 +10,18 @@ from codegen.emit import Emitter
 from codegen.functions import LIBRARY, SPECIAL, attributes, operand_count, symbol
 from codegen.kernels.contraction import CALLS
 from codegen.memory import Buffer, Storage
+from codegen.parallel import Region
 from codegen.plan import Plan
 from codegen.scalar import EmitKernel
 from codegen.schedule import Node
 from codegen.target import Target
 from codegen.text import MEMORY, TYPES, Function, Loops, number
 from ir.ops import Literal
+
+BLOCK = ("i64 %low", "i64 %high", "i64 %block")
+"""What a region's function takes besides pointers: which steps, and the block's number."""
+SHARE = ("tracer.share", "")
+"""The pool's function, as an imported symbol."""
 
 PASSED = 2**31 - 1
 """The status of a call in which every guard and check holds; the caller is given 0."""
@@ -38,20 +44,23 @@ def lower(plan: Plan, storage: Storage, target: Target, count: bool = False) -> 
     """The module of a plan; ``count`` makes it add up the work it executes, in ``@executed``."""
     loops = Loops()
     functions = [
-        chunk(Function(f"chunk{n}", loops, count), nodes, plan, storage)
-        for n, nodes in enumerate(storage.chunks)
+        chunk(Function(f"chunk{n}", loops, count), nodes, found, plan, storage)
+        for n, (nodes, found) in enumerate(zip(storage.chunks, storage.regions, strict=True))
     ]
+    shared = any(f.region for f in functions) and not count
     uses = dict.fromkeys(use for f in functions for use in f.function.uses)
     parts = [
         f'target triple = "{target.triple}"',
         *literals(plan),
         *(["@executed = global i64 0"] if count else []),
         *(f.function.text() for f in functions),
-        entry(plan, functions),
+        *(task(f) for f in functions if f.region),
+        entry(functions, shared),
         *declarations(list(uses), target),
         *loops.lines,
     ]
-    return Module("\n".join(parts), tuple(uses), ("main", "executed") if count else ("main",))
+    symbols = (*uses, *([SHARE] if shared else []))
+    return Module("\n".join(parts), symbols, ("main", "executed") if count else ("main",))
 
 
 @dataclass
@@ -60,11 +69,15 @@ class Chunk:
 
     function: Function
     parameters: dict[Buffer, str]
+    region: Region | None
+    """What the function runs one block of, if it is a region."""
 
 
-def chunk(f: Function, nodes: list[Node], plan: Plan, storage: Storage) -> Chunk:
+def chunk(
+    f: Function, nodes: list[Node], found: Region | None, plan: Plan, storage: Storage
+) -> Chunk:
     """The function of some top-level nodes; it takes pointers to the buffers that it touches."""
-    made = Chunk(f, {})
+    made = Chunk(f, {}, found)
     rows: dict[Buffer, str] = {}
 
     def pointer(buffer: Buffer) -> str:
@@ -85,12 +98,43 @@ def chunk(f: Function, nodes: list[Node], plan: Plan, storage: Storage) -> Chunk
     status = f.alloca("i32")
     f.do(f"store i32 {PASSED}, ptr {status}")
     k = EmitKernel(f, plan.inlined, storage.buffers, pointer)
-    Emitter(k, status).nodes(nodes)
+    emitter = Emitter(k, status, storage.partials)
+    if found is None:
+        emitter.nodes(nodes)
+    else:
+        emitter.block(found)
     f.settle()
     f.do(f"ret i32 {f(f'load i32, ptr {status}')}")
-    args = ", ".join(f"ptr noalias nocapture {name}" for name in made.parameters.values())
+    pointers = [f"ptr noalias nocapture {name}" for name in made.parameters.values()]
+    args = ", ".join([*pointers, *(BLOCK if found else ())])
     f.head = f"define internal i32 @{f.name}({args}) noinline nounwind {{"
     return made
+
+
+def task(made: Chunk) -> str:
+    """The function that runs the numbered block of a region: ``(context, block)``."""
+    found = made.region
+    assert found is not None
+    axis = found.loop.axis
+    f = Function(f"{made.function.name}.task")
+    f.head = f"define internal void @{f.name}(ptr %context, i64 %block) nounwind {{"
+    args = []
+    for n in range(len(made.parameters)):
+        at = slot(f, "%context", n)
+        args.append(f"ptr {f(f'load ptr, ptr {at}')}")
+    low = f(f"mul i64 %block, {found.step}")
+    low = f(f"add i64 {low}, {axis.low}")
+    high = f(f"add i64 {low}, {found.step}")
+    high = f(f"call i64 @llvm.smin.i64(i64 {high}, i64 {axis.high})")
+    args += [f"i64 {low}", f"i64 {high}", "i64 %block"]
+    f(f"call i32 @{made.function.name}({', '.join(args)})")
+    f.do("ret void")
+    return f.text()
+
+
+def slot(f: Function, table: str, n: int) -> str:
+    """The address of the n-th pointer in a table."""
+    return f(f"getelementptr ptr, ptr {table}, i64 {n}")
 
 
 def region(buffer: Buffer) -> Buffer:
@@ -102,8 +146,11 @@ def region(buffer: Buffer) -> Buffer:
     return Buffer(buffer.kind, buffer.number, "bool", (), ())
 
 
-def entry(plan: Plan, chunks: list[Chunk]) -> str:
-    """Loads the pointers, calls the chunks, and returns the first number of their statuses."""
+def entry(chunks: list[Chunk], shared: bool) -> str:
+    """Loads the pointers, calls the chunks, and returns the first number of their statuses.
+
+    Regions are handed to the pool if ``shared``; else their blocks run one after the other.
+    """
     f = Function("main")
     f.head = "define i32 @main(ptr %arguments, ptr %results, ptr %workspace) nounwind {"
     pointers: dict[Buffer, str] = {}
@@ -112,7 +159,7 @@ def entry(plan: Plan, chunks: list[Chunk]) -> str:
         if place.kind in ("slot", "workspace"):
             return f(f"getelementptr i8, ptr %workspace, i64 {place.offset}")
         table = "%arguments" if place.kind == "param" else "%results"
-        return f(f"load ptr, ptr {f(f'getelementptr ptr, ptr {table}, i64 {place.number}')}")
+        return f(f"load ptr, ptr {slot(f, table, place.number)}")
 
     total = str(PASSED)
     for made in chunks:
@@ -121,11 +168,28 @@ def entry(plan: Plan, chunks: list[Chunk]) -> str:
             if place not in pointers:
                 pointers[place] = pointer(place)
             args.append(f"ptr {pointers[place]}")
+        if made.region is not None:
+            run_region(f, made, args, shared)
+            continue
         status = f(f"call i32 @{made.function.name}({', '.join(args)})")
         total = f(f"call i32 @llvm.umin.i32(i32 {total}, i32 {status})")
     passed = f(f"icmp eq i32 {total}, {PASSED}")
     f.do(f"ret i32 {f(f'select i1 {passed}, i32 0, i32 {total}')}")
     return f.text()
+
+
+def run_region(f: Function, made: Chunk, args: list[str], shared: bool) -> None:
+    """Put the pointers in a table and run every block with it."""
+    assert made.region is not None
+    table = f.alloca("ptr", max(len(args), 1))
+    for n, arg in enumerate(args):
+        f.do(f"store {arg}, ptr {slot(f, table, n)}")
+    job, blocks = f"@{made.function.name}.task", made.region.blocks
+    if shared:
+        f.do(f"call void @{SHARE[0]}(ptr {job}, ptr {table}, i64 {blocks})")
+        return
+    with f.loop(0, blocks) as block:
+        f.do(f"call void {job}(ptr {table}, i64 {block})")
 
 
 def literals(plan: Plan) -> list[str]:
@@ -163,6 +227,7 @@ def declarations(uses: list[tuple[str, str]], target: Target) -> list[str]:
         lines += [f"declare {t} @llvm.{name}.{dtype}({t})" for name in one]
         lines += [f"declare {t} @llvm.{name}.{dtype}({t}, {t})" for name in two]
     lines += [f"declare {t} @llvm.abs.{t}({t}, i1)" for t in ("i32", "i64")]
+    lines.append(f"declare void @{SHARE[0]}(ptr, ptr, i64)")
     kept: list[str] = []
     for name, dtype in uses:
         if name in LIBRARY or name in SPECIAL:

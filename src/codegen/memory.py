@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
-from codegen.items import Item, Level, Loop, MemoryStep, Static
+from codegen.items import Carried, Close, Item, Level, Loop, MemoryStep, Static
+from codegen.parallel import Region, region
 from codegen.plan import Plan, buffer_of
 from codegen.schedule import Node
 from ir.program import Value
@@ -50,6 +51,10 @@ class Storage:
     """The buffers of a plan, and how its top level is cut into functions."""
 
     chunks: list[list[Node]] = field(default_factory=list)
+    regions: list[Region | None] = field(default_factory=list)
+    """For each chunk, how it is shared out to threads, if it is."""
+    partials: dict[Carried, Buffer] = field(default_factory=dict)
+    """What each block of a region accumulates, by fold; the block is the first axis."""
     buffers: dict[Value, Buffer] = field(default_factory=dict)
     workspace: int = 0
     """Bytes that a call needs beside its arguments and results."""
@@ -57,7 +62,7 @@ class Storage:
 
 def store(plan: Plan) -> Storage:
     """Settle storage: register by default, memory where some reader cannot see the register."""
-    storage = Storage(cut(plan.tree))
+    storage = Storage(*cut(plan.tree))
     for n, v in enumerate(plan.program.params):
         storage.buffers[v] = spanning("param", n, v)
     for n, v in enumerate(plan.literals):
@@ -71,6 +76,8 @@ def store(plan: Plan) -> Storage:
             row = spanning("row", n, v, plan.definitions[v][0].levels[:bound])
             if row.nbytes <= STACK:
                 storage.buffers[v] = row
+            elif shared_out(plan.definitions[v][0], storage):
+                spans[v] = 0  # a row in the workspace would be one for all threads
     place_in_workspace(plan, spans, storage)
     for v in spans:
         if v not in storage.buffers:
@@ -81,12 +88,33 @@ def store(plan: Plan) -> Storage:
 def place_in_workspace(plan: Plan, spans: dict[Value, int], storage: Storage) -> None:
     """Give each buffer that has no place yet a slot; slots are shared by lifetime."""
     slots = Slots()
-    lifetimes = find_lifetimes(plan, spans, storage)
-    for v, (first, last) in sorted(lifetimes.items(), key=lambda entry: entry[1]):
+    wanted: list[tuple[tuple[int, int], Value | Carried, Buffer]] = []
+    for v, lifetime in find_lifetimes(plan, spans, storage).items():
         buffer = spanning("slot", 0, v, plan.definitions[v][0].levels[: spans[v]])
-        offset = slots.take(buffer.nbytes, first, last)
-        storage.buffers[v] = replace(buffer, offset=offset)
+        wanted.append((lifetime, v, buffer))
+    wanted += partial_sums(plan, storage)
+    for (first, last), what, buffer in sorted(wanted, key=lambda entry: entry[0]):
+        placed = replace(buffer, offset=slots.take(buffer.nbytes, first, last))
+        if isinstance(what, Value):
+            storage.buffers[what] = placed
+        else:
+            storage.partials[what] = placed
     storage.workspace = slots.size
+
+
+def partial_sums(
+    plan: Plan, storage: Storage
+) -> list[tuple[tuple[int, int], Value | Carried, Buffer]]:
+    """A buffer for each fold over a region, with the lifetime from its loop to its combination."""
+    where: dict[object, int] = {node: n for n, node in enumerate(plan.tree)}
+    closed = {node.step: n for n, node in enumerate(plan.tree) if isinstance(node, Close)}
+    wanted: list[tuple[tuple[int, int], Value | Carried, Buffer]] = []
+    for found in filter(None, storage.regions):
+        for fold in found.folds:
+            type = fold.value.type.batched(found.blocks)
+            buffer = Buffer("slot", 0, type.dtype, tuple(range(type.rank)), type.shape)
+            wanted.append(((where[found.loop], closed[fold]), fold, buffer))
+    return wanted
 
 
 def spanning(kind: str, number: int, v: Value, around: Sequence[Level] = ()) -> Buffer:
@@ -105,20 +133,27 @@ def leaves(nodes: list[Node]) -> Iterator[Item]:
             yield node
 
 
-def cut(tree: list[Node]) -> list[list[Node]]:
-    """The top level in chunks, each to be one function."""
+def shared_out(item: Item, storage: Storage) -> bool:
+    """Whether the item's outermost loop is run by several threads."""
+    return any(region is not None and region.loop in item.path for region in storage.regions)
+
+
+def cut(tree: list[Node]) -> tuple[list[list[Node]], list[Region | None]]:
+    """The top level in chunks, each to be one function; a region is one of its own."""
     costs = [sum(item.cost for item in leaves([node])) for node in tree]
-    if sum(costs) <= WHOLE:
-        return [tree]
+    limit = WHOLE if sum(costs) <= WHOLE else CHUNK
     chunks: list[list[Node]] = [[]]
+    regions: list[Region | None] = [None]
     spent = 0
     for node, cost in zip(tree, costs, strict=True):
-        if spent and spent + cost > CHUNK:
+        found = region(node)
+        if found is not None or regions[-1] is not None or (spent and spent + cost > limit):
             chunks.append([])
+            regions.append(found)
             spent = 0
         chunks[-1].append(node)
         spent += cost
-    return chunks
+    return chunks, regions
 
 
 def memory_spans(plan: Plan, chunks: list[list[Node]]) -> dict[Value, int]:

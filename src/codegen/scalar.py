@@ -77,6 +77,8 @@ class EmitKernel:
     scopes: list[dict[tuple[Value, At], Register]] = field(default_factory=lambda: [{}])
     indices: list[dict[Index, str]] = field(default_factory=lambda: [{}])
     folding: Folding | None = None
+    ends: dict[Axis, tuple[str, str]] = field(default_factory=dict)
+    """Where a loop of which this function runs a part begins and ends."""
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -91,7 +93,8 @@ class EmitKernel:
 
     @contextmanager
     def loop(self, axis: Axis) -> Iterator[None]:
-        with self.f.loop(axis.low, axis.high) as counter, self.scope():
+        low, high = self.ends.get(axis, (axis.low, axis.high))
+        with self.f.loop(low, high) as counter, self.scope():
             self.counters[axis] = counter
             yield
 

@@ -39,12 +39,11 @@ class Loops:
     def __init__(self) -> None:
         self.lines = ['!1 = !{!"llvm.loop.unroll.full"}', '!2 = !{!"llvm.loop.unroll.disable"}']
 
-    def note(self, extent: int) -> str:
-        """The metadata of one more loop."""
+    def note(self, steps: int | None) -> str:
+        """The metadata of one more loop, of so many steps if that is known."""
         name = f"!{len(self.lines) + 1}"
-        self.lines.append(
-            f"{name} = distinct !{{{name}, {'!1' if extent <= self.SHORT else '!2'}}}"
-        )
+        short = steps is not None and steps <= self.SHORT
+        self.lines.append(f"{name} = distinct !{{{name}, {'!1' if short else '!2'}}}")
         return name
 
 
@@ -114,8 +113,9 @@ class Function:
         return name
 
     @contextmanager
-    def loop(self, low: int, high: int) -> Iterator[str]:
-        """Run the body for ``low, ..., high - 1``, of which there is at least one."""
+    def loop(self, low: int | str, high: int | str) -> Iterator[str]:
+        """Run the body for ``low, ..., high - 1``, of which there is at least one; the ends are
+        numbers or registers."""
         body, done = self.fresh("loop", "done")
         before = self.block
         self.jump(body)
@@ -130,7 +130,8 @@ class Function:
             f"  {i} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"
         )
         self.settle()
-        note = self.loops.note(high - low)
+        steps = high - low if isinstance(low, int) and isinstance(high, int) else None
+        note = self.loops.note(steps)
         self.do(f"br i1 {more}, label %{body}, label %{done}, !llvm.loop {note}")
         self.label(done)
 

@@ -123,6 +123,9 @@ class Op(metaclass=Interned):
     element: ClassVar[Callable[..., Any]]
     """One element of the result, pulled, in the element language. Read by ``codegen``."""
 
+    combine: ClassVar[Callable[..., Any]]
+    """Of a fold: one accumulator from two, of two parts of the fold. Read by ``codegen``."""
+
     scan: ClassVar[Callable[..., Any]]
     """The running value along ``axis``, from the one before. Read by ``codegen``."""
 

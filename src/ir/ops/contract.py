@@ -91,6 +91,9 @@ class DotGeneral(Bilinear):
         (total,) = k.fold(sizes, (zero,), step, reassociate=True)
         return total  # type: ignore[no-any-return]
 
+    def combine(self, k: Kernel, x: Scalar, y: Scalar) -> Scalar:
+        return x + y  # type: ignore[no-any-return]
+
     def transpose(
         self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]
     ) -> tuple[Tangent, ...]:

@@ -82,6 +82,9 @@ class ReduceSum(Reduction, Linear):
         (total,) = k.fold(self.extents(x), (zero,), step, reassociate=True)
         return total  # type: ignore[no-any-return]
 
+    def combine(self, k: Kernel, x: Scalar, y: Scalar) -> Scalar:
+        return x + y  # type: ignore[no-any-return]
+
     def transpose(
         self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]
     ) -> tuple[Tangent, ...]:
@@ -108,6 +111,9 @@ class ReduceProd(Reduction):
         one = k.const(1, x.type.dtype)
         (total,) = k.fold(self.extents(x), (one,), step, reassociate=True)
         return total  # type: ignore[no-any-return]
+
+    def combine(self, k: Kernel, x: Scalar, y: Scalar) -> Scalar:
+        return x * y  # type: ignore[no-any-return]
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
         """Multiply halves pairwise until one factor is left, by the product rule each time."""
@@ -167,6 +173,9 @@ class ReduceExtremum(Reduction):
         first = k.const(extreme(x.type.dtype, self.sign), x.type.dtype)
         (found,) = k.fold(self.extents(x), (first,), step)
         return found  # type: ignore[no-any-return]
+
+    def combine(self, k: Kernel, x: Scalar, y: Scalar) -> Scalar:
+        return k.call(self.pair.mnemonic, x, y)  # type: ignore[no-any-return]
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
         (x,), (t,) = xs, ts

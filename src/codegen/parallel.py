@@ -1,0 +1,77 @@
+"""Which loops are shared out to threads, in blocks that do not depend on how many there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codegen.items import (
+    Carried,
+    Close,
+    Contraction,
+    Effect,
+    Fill,
+    FoldStep,
+    Item,
+    Loop,
+    MemoryStep,
+    Open,
+    ScanStep,
+    Update,
+)
+from codegen.schedule import Node
+
+LARGE = 400_000
+"""Work of a loop, in the weights of ``Op.cost``, from which waking threads pays."""
+BLOCKS = 64
+"""Blocks that a loop is cut into; their results are combined in order."""
+PARTIALS = 1 << 22
+"""Bytes of the largest accumulator, over all blocks, that each block has one of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A top-level loop whose blocks run at the same time."""
+
+    loop: Loop
+    step: int
+    """Steps of the loop in a block."""
+    blocks: int
+    folds: tuple[Carried, ...]
+    """The folds over the loop: each block accumulates on its own, and the sums are combined."""
+
+
+def region(node: Node) -> Region | None:
+    """The loop as a region, if it is large enough and its steps do not meet in memory."""
+    if not isinstance(node, Loop) or work(node) < LARGE or node.axis.extent < 2:
+        return None
+    step = -(-node.axis.extent // BLOCKS)
+    blocks = -(-node.axis.extent // step)
+    items = list(leaves(node))
+    folds = tuple([i for i in items if isinstance(i, Carried) and i.opens == 0])
+    apart = all(hasattr(i.eq.op, "combine") and fits(i, blocks) for i in folds)
+    meeting = any(isinstance(i, Update | Effect | Contraction) for i in items)
+    meeting = meeting or any(isinstance(i, ScanStep) and i.opens == 0 for i in items)
+    return Region(node, step, blocks, folds) if apart and not meeting else None
+
+
+def fits(item: Carried, blocks: int) -> bool:
+    """Whether every block can have an accumulator of its own."""
+    if isinstance(item, MemoryStep):
+        return item.value.type.nbytes * blocks <= PARTIALS
+    return isinstance(item, FoldStep)
+
+
+def leaves(node: Node) -> list[Item]:
+    """The items in a loop, or the item itself."""
+    if not isinstance(node, Loop):
+        return [node]
+    return [item for inner in node.body for item in leaves(inner)]
+
+
+def work(node: Node) -> int:
+    """The arithmetic and the reads of a loop, over all its steps."""
+    if isinstance(node, Loop):
+        return node.axis.extent * sum(work(inner) for inner in node.body)
+    if isinstance(node, Open | Close | Fill):
+        return 1
+    return node.eq.op.cost + 2 * len(node.reads)
