@@ -25,7 +25,9 @@ def show_plan(plan: Plan, storage: Storage) -> str:
     lines = [f"plan {plan.program.name}"]
     axes: dict[Axis, str] = {}
     for n, nodes in enumerate(storage.chunks):
-        lines.append(f"  function {n}")
+        found = storage.regions[n]
+        blocks = f", one of {found.blocks} blocks" if found else ""
+        lines.append(f"  function {n}{blocks}")
         lines += body(nodes, "    ", names, axes, storage)
     moved = sum(v.type.nbytes for v in (*plan.program.params, *plan.program.results))
     lines.append(f"  arguments and results {moved} bytes, workspace {storage.workspace} bytes")

@@ -28,7 +28,10 @@ LARGE: dict[str, tuple[Any, tuple[Any, ...]]] = {
         value_and_grad(lambda w, x: np.mean(np.cos(x * w) ** 2)),
         (RNG.normal(size=70), RNG.normal(size=(2003, 70))),
     ),
-    "places": (lambda x: (np.argmax(np.sin(x), axis=1), np.argmax(x)), (RNG.normal(size=(900, 70)),)),
+    "places": (
+        lambda x: (np.argmax(np.sin(x), axis=1), np.argmax(x)),
+        (RNG.normal(size=(900, 70)),),
+    ),
     "running": (lambda x: np.cumsum(np.exp(x), axis=1), (RNG.normal(size=(900, 70)),)),
     "integers": (lambda x: np.sum(x % 7), (RNG.integers(0, 1000, 200_001),)),
     "long rows": (
