@@ -8,6 +8,7 @@ array([ 1., -1.])
 
 from __future__ import annotations
 
+from codegen.pool import get_num_threads, set_num_threads
 from tracer import errors, numpy
 from tracer.abstract import ShapeDtype, stop_gradient, trace
 from tracer.batching import vmap
@@ -20,6 +21,7 @@ from tracer.stack import no_grad
 __all__ = [
     "ShapeDtype",
     "errors",
+    "get_num_threads",
     "grad",
     "grad_and_value",
     "hessian",
@@ -32,6 +34,7 @@ __all__ = [
     "linearize",
     "no_grad",
     "numpy",
+    "set_num_threads",
     "stop_gradient",
     "trace",
     "value_and_grad",
