@@ -77,7 +77,7 @@ class Tracer(Operators, Methods):
         return bool((self == item).any())
 
     def __getitem__(self, key: Any) -> Tracer:
-        found: Tracer = tables.GETITEM[0](self, key)
+        found: Tracer = tables.GETITEM[0](as_read(self), key)
         return found
 
     def __setitem__(self, key: Any, item: Any) -> NoReturn:
@@ -158,6 +158,12 @@ class Tracer(Operators, Methods):
 
     def __deepcopy__(self, memo: Any) -> Tracer:
         return self
+
+
+def as_read(x: Tracer) -> Tracer:
+    """The tracer itself; under no_grad, what is constant to every derivative."""
+    value = x.home.read(x.value)
+    return x if value is x.value else Tracer(x.home, value, x.weak, x.scalar)
 
 
 def untraced(func: Any) -> UntracedFunctionError:

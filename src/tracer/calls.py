@@ -13,24 +13,16 @@ from ir.program import Program, Value
 from ir.types import SHORT, ArrayType
 from tracer import tree
 from tracer.array import Tracer
-from tracer.emit import lift
-from tracer.errors import OutputError, SubclassError, message
+from tracer.emit import lift, refuse_subclass
+from tracer.errors import OutputError, message
 from tracer.trace import Operand, Trace
-
-PLAIN_ARRAYS = (np.ndarray, np.memmap)
 
 
 def traceable(x: Any) -> bool:
     """Whether a leaf becomes a tracer: arrays, NumPy scalars and floats that the IR knows."""
     if isinstance(x, Tracer | float):
         return True
-    if isinstance(x, np.ndarray) and type(x) not in PLAIN_ARRAYS:
-        raise SubclassError(
-            message(
-                f"{type(x).__name__} is not traced: its arithmetic is not that of ndarray.",
-                "Pass x.filled(...) of a masked array, or np.asarray(x).",
-            )
-        )
+    refuse_subclass(x)
     return isinstance(x, np.ndarray | np.generic) and x.dtype.newbyteorder("=") in SHORT
 
 
@@ -138,13 +130,13 @@ def trace_call(
     return Traced(program, operands, output, kept, trace.name)
 
 
-def outputs(trace: Trace, made: Any, kind: str) -> Output:
+def outputs(trace: Trace, made: Any, kind: str, refusal: type[OutputError] = OutputError) -> Output:
     """The returned leaves as tracers of the trace; all must be arrays or numbers."""
     leaves, treedef = tree.flatten(made)
     tracers = []
     for x in leaves:
         if not isinstance(x, Tracer | np.ndarray | np.generic | bool | int | float):
-            raise OutputError(
+            raise refusal(
                 message(
                     f"{kind} expected {trace.name} to return arrays, got {type(x).__name__}.",
                     "Return arrays only; grad, vjp, jvp and jacobians take has_aux=True for more.",

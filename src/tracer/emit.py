@@ -10,8 +10,8 @@ import numpy as np
 from ir import ops
 from ir.op import Op
 from ir.types import UnsupportedDTypeError
-from tracer.array import Tracer
-from tracer.errors import AxisError, PromotionError, ShapeError, message
+from tracer.array import Tracer, as_read
+from tracer.errors import AxisError, PromotionError, ShapeError, SubclassError, message
 from tracer.promote import Tag, common
 from tracer.trace import Trace, check_alive
 
@@ -40,7 +40,7 @@ def owner(*operands: Any) -> Trace | None:
 def lift(trace: Trace, x: Any) -> Tracer:
     """Anything array-like as a tracer of the trace."""
     if type(x) is Tracer:
-        return x if x.home is trace else Tracer(trace, trace.enter(x), x.weak, x.scalar)
+        return as_read(x if x.home is trace else Tracer(trace, trace.enter(x), x.weak, x.scalar))
     if isinstance(x, bool):
         return Tracer(trace, trace.number(x, "bool", ()), scalar=True)
     if isinstance(x, float) and not isinstance(x, np.generic):
@@ -49,11 +49,23 @@ def lift(trace: Trace, x: Any) -> Tracer:
         return Tracer(trace, trace.number(x, "i64", ()), weak=True, scalar=True)
     if isinstance(x, list | tuple) and any(True for _ in tracers_in(x)):
         return stacked(trace, [lift(trace, item) for item in x])
+    refuse_subclass(x)
     array = np.asarray(x)
     try:
         return Tracer(trace, trace.capture(array), scalar=isinstance(x, np.generic))
     except UnsupportedDTypeError as error:
         raise PromotionError(message(f"{error}.", "Convert with .astype first.")) from None
+
+
+def refuse_subclass(x: Any) -> None:
+    """Of ndarray's subclasses only memmap computes as ndarray does."""
+    if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap):
+        raise SubclassError(
+            message(
+                f"{type(x).__name__} is not traced: its arithmetic is not that of ndarray.",
+                "Pass x.filled(...) of a masked array, or np.asarray(x).",
+            )
+        )
 
 
 def emit(op: Op, *xs: Tracer, scalar: bool = False) -> Tracer:
@@ -71,7 +83,7 @@ def tag(x: Tracer) -> Tag:
 
 def astype(x: Tracer, dtype: str) -> Tracer:
     if x.value.type.dtype == dtype:
-        return x
+        return as_read(x)
     op = x.home.constants.get(x.value)
     if isinstance(op, ops.Constant):
         return Tracer(x.home, x.home.number(op.value, dtype, op.shape), scalar=x.scalar)

@@ -56,6 +56,10 @@ class OutDimsRangeError(VmapError, IndexError):
     """An output has no axis where ``out_dims`` wants its batch axis."""
 
 
+class BatchOutputError(OutputError, VmapError):
+    """A function under ``vmap`` returned something that is no array."""
+
+
 class RandomnessError(RuntimeError):
     """``randomness`` is none of the known modes."""
 

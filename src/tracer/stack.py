@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class Scope:
     """One entry into ``no_grad``: what is computed under it is constant to every derivative."""
 
-    __slots__ = ("stopped",)
+    __slots__ = ("opener", "stopped")
 
-    def __init__(self) -> None:
+    def __init__(self, opener: no_grad) -> None:
+        self.opener = opener
         self.stopped: dict[Value, Value] = {}
         """Each value read under the scope, as the scope's equations read it."""
 
@@ -32,10 +33,23 @@ def push(entry: Entry) -> None:
     STACK.set((*STACK.get(), entry))
 
 
-def pop(entry: Entry) -> None:
-    """Leave the entry, and whatever was entered inside it and not left."""
+def leave(trace: Trace) -> None:
+    """Take off the trace, and whatever was entered inside it and not left."""
     stack = STACK.get()
-    STACK.set(stack[: stack.index(entry)])
+    STACK.set(stack[: stack.index(trace)])
+
+
+def close(opener: no_grad) -> None:
+    """Take off the youngest scope of the opener, and no other: generators leave in any order.
+
+    There is none when the trace that it was opened in has ended before the generator.
+    """
+    stack = STACK.get()
+    for n in reversed(range(len(stack))):
+        entry = stack[n]
+        if isinstance(entry, Scope) and entry.opener is opener:
+            STACK.set((*stack[:n], *stack[n + 1 :]))
+            return
 
 
 def scope_over(trace: Trace) -> Scope | None:
@@ -65,14 +79,10 @@ class no_grad:
 
     def __new__(cls, func: Callable[..., Any] | None = None) -> Any:
         made = super().__new__(cls)
-        made.scopes = []
         return made if func is None else made(func)
 
-    scopes: list[Scope]
-
     def __enter__(self) -> None:
-        self.scopes.append(Scope())
-        push(self.scopes[-1])
+        push(Scope(self))
 
     def __exit__(
         self,
@@ -80,7 +90,7 @@ class no_grad:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        pop(self.scopes.pop())
+        close(self)
 
     def __call__(self, func: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(func)

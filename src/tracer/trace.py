@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Union
@@ -18,13 +19,16 @@ from ir.passes.fold import LIMIT, constant_of
 from ir.program import Program, Value
 from ir.types import ArrayType, type_of
 from tracer.errors import EscapeError, LeakedTracerError, ShapeError, message
-from tracer.stack import STACK, Scope, pop, push, scope_over
+from tracer.stack import Scope, leave, push, scope_over
 
 if TYPE_CHECKING:
     from tracer.array import Tracer
 
 Operand = Union["Tracer", Array]
 """What a program's parameter stands for when it is run or inlined."""
+
+LEVELS = count()
+"""Each trace gets the next: the younger of two is the inner one."""
 
 
 class Trace:
@@ -40,7 +44,7 @@ class Trace:
         self.builder = Builder()
         self.active = True
         self.thread = get_ident()
-        self.level = len(STACK.get())
+        self.level = next(LEVELS)
         self.sources: dict[Value, Operand] = {}
         self.hidden: list[Value] = []
         self.entered: dict[Value, Value] = {}
@@ -62,10 +66,11 @@ class Trace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        pop(self)
         self.active = False
-        if error is not None and isinstance(error.__cause__, EscapeError):
-            raise error.__cause__ from None  # NumPy has wrapped it: "setting an array element"
+        leave(self)
+        escape = wrapped_escape(error)
+        if escape is not None:
+            raise escape from None
 
     def param(self, type: ArrayType, source: Operand | None = None) -> Value:
         """An explicit parameter; ``source`` is what it stands for, if Python may know."""
@@ -73,6 +78,14 @@ class Trace:
         if source is not None:
             self.sources[value] = source
         return value
+
+    def read(self, value: Value) -> Value:
+        """The value; under no_grad, what is constant to every derivative.
+
+        So what a function gives back unchanged (a copy, a reshape to the same shape) obeys too.
+        """
+        scope = scope_over(self)
+        return value if scope is None else self.stopped(scope, (value,))[0]
 
     def enter(self, x: Tracer) -> Value:
         """A value of this trace that stands for the tracer: its own, or a hidden parameter."""
@@ -142,7 +155,8 @@ class Trace:
         for v in values:
             if v not in scope.stopped:
                 moves = v.type.info.differentiable and v not in self.constants
-                scope.stopped[v] = self.builder(ops.StopGradient(), v) if moves else v
+                fixed = self.builder(ops.StopGradient(), v) if moves else v
+                scope.stopped[v] = scope.stopped[fixed] = fixed
         return tuple([scope.stopped[v] for v in values])
 
     def inline(self, program: Program, args: Sequence[Value]) -> tuple[Value, ...]:
@@ -160,6 +174,14 @@ class Trace:
         for kept in (self.sources, self.snapshots, self.known, self.producers, self.entered):
             kept.clear()
         return self.builder.finish(*results, name=identifier(self.name)), captured
+
+
+def wrapped_escape(error: BaseException | None) -> EscapeError | None:
+    """The EscapeError that NumPy has wrapped where it fills an array."""
+    cause = error.__cause__ if type(error) is ValueError else None
+    if isinstance(cause, EscapeError) and str(error).startswith("setting an array element"):
+        return cause
+    return None
 
 
 def identifier(name: str) -> str:
