@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from tracer import tree
 from tracer.calls import Call, traceable
@@ -25,11 +25,11 @@ class Wrt:
         self.positions = positions(argnums, len(call.args), transform)
         for n in self.positions:
             check_leaves(call.args[n], f"argument {n}", transform)
-        chosen = set(self.positions)
-        self.flags = [a.index in chosen for a in call.arguments]
-        order = [a.index for a in call.arguments if a.index in chosen]
-        listed = [n for p in self.positions for n, i in enumerate(order) if i == p]
-        self.order = listed
+        leaves: dict[int | None, list[int]] = {p: [] for p in self.positions}
+        self.flags = [a.index in leaves for a in call.arguments]
+        for n, a in enumerate(a for a in call.arguments if a.index in leaves):
+            leaves[a.index].append(n)
+        self.order = [n for p in self.positions for n in leaves[p]]
         """For each leaf in the order of argnums, its place among the differentiated leaves."""
         given = tuple([call.args[n] for n in self.positions])
         self.leaves, self.treedef = tree.flatten(given[0] if self.single else given)
@@ -51,13 +51,13 @@ def positions(argnums: Any, count: int, transform: str) -> tuple[int, ...]:
             message(f"{transform}: {gist}.", "argnums is an int, or a tuple of different ints.")
         )
 
-    if isinstance(argnums, bool) or not isinstance(argnums, int | tuple | list):
+    if not (is_int(argnums) or isinstance(argnums, tuple | list)):
         raise wrong(f"argnums should be int or tuple, got {type(argnums).__name__}")
-    listed = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    listed = tuple(argnums) if isinstance(argnums, tuple | list) else (argnums,)
     if not listed:
         raise wrong("argnums must not be empty")
     for n in listed:
-        if isinstance(n, bool) or not isinstance(n, int):
+        if not is_int(n):
             raise wrong(f"argnums holds {n!r}, which is not an int")
         if not -count <= n < count:
             raise wrong(f"Got argnum={n}, but only {count} positional inputs")
@@ -65,6 +65,20 @@ def positions(argnums: Any, count: int, transform: str) -> tuple[int, ...]:
     if len(set(found)) < len(found):
         raise wrong(f"argnums={argnums!r} names an argument twice")
     return found
+
+
+def is_int(x: Any) -> TypeGuard[int]:
+    """Whether it is an int, and not a bool."""
+    return isinstance(x, int) and not isinstance(x, bool)
+
+
+def every(primals: Sequence[Any], transform: str) -> tuple[int, ...]:
+    """The positions of all primals, of which there must be one."""
+    if not primals:
+        raise ArgnumsError(
+            message(f"{transform}: there are no primals.", "Pass what func takes, after it.")
+        )
+    return tuple(range(len(primals)))
 
 
 def check_leaves(argument: Any, what: str, transform: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -14,9 +16,10 @@ from ir.passes.vmap import mapped_results
 from ir.passes.vmap import vmap as vmap_pass
 from ir.program import Program, Value
 from tracer import tree
+from tracer.argnums import is_int
 from tracer.array import Tracer
 from tracer.calls import Argument, Call, bits, border, distinct, outputs, traceable, type_of
-from tracer.errors import OutDimsRangeError, OutputError, VmapError, message
+from tracer.errors import BatchOutputError, OutDimsRangeError, VmapError, message
 from tracer.jacobian import check_chunk, check_randomness
 from tracer.reverse import Function
 from tracer.run import derive, swept
@@ -27,7 +30,7 @@ Dim = int | None
 
 def in_axes(call: Call, in_dims: Any) -> list[Dim]:
     """The mapped axis of each leaf of the call; keywords and int leaves have none."""
-    if not isinstance(in_dims, int | tuple | list | None) or isinstance(in_dims, bool):
+    if not (in_dims is None or is_int(in_dims) or isinstance(in_dims, tuple | list)):
         raise wrong(f"in_dims should be int or tuple, got {type(in_dims).__name__}", IN_DIMS)
     dims = tuple(in_dims) if isinstance(in_dims, list) else in_dims
     if isinstance(dims, tuple) and len(dims) != len(call.args):
@@ -58,7 +61,7 @@ def axis_in(dim: Any, leaf: Any, n: int) -> Dim:
     """The axis counted from the front."""
     if dim is None:
         return None
-    if isinstance(dim, bool) or not isinstance(dim, int):
+    if not is_int(dim):
         raise wrong(f"in_dims holds {dim!r}, which is neither an int nor None", IN_DIMS)
     if not traceable(leaf):
         raise wrong(
@@ -82,6 +85,8 @@ def batch_size(call: Call, dims: Sequence[Dim], axis_size: int | None) -> int:
         if d is not None
     }
     if axis_size is not None:
+        if not is_int(axis_size) or axis_size < 0:
+            raise wrong(f"axis_size={axis_size!r} should be an int from 0", "Or None.")
         sizes[-1] = axis_size
     if not sizes:
         raise wrong(
@@ -103,18 +108,22 @@ def leaf_name(call: Call, n: int) -> str:
     return f"argument {int(np.searchsorted(ends, n, side='right'))}"
 
 
-def out_axes(output_def: tree.TreeDef, tracers: Sequence[Tracer], out_dims: Any) -> list[Any]:
-    if isinstance(out_dims, list):
-        out_dims = tuple(out_dims)
-    skeleton = tree.unflatten(output_def, list(range(len(tracers))))
-    try:
-        found = tree.broadcast_prefix(out_dims, skeleton)
-    except ValueError:
-        raise wrong(
-            f"out_dims={out_dims!r} does not have the structure of the output", OUT_DIMS
-        ) from None
+def out_axes(out_dims: Any, made: Any) -> list[Any]:
+    """One entry of out_dims for each output.
+
+    As pytrees match; a list stands for a tuple too, and a tuple of one entry for that entry.
+    """
+    forms = [out_dims]
+    if isinstance(out_dims, tuple | list):
+        forms += [tuple(out_dims), *out_dims[: len(out_dims) == 1]]
+    for form in forms:
+        with suppress(ValueError):
+            found = tree.broadcast_prefix(form, made)
+            break
+    else:
+        raise wrong(f"out_dims={out_dims!r} does not have the structure of the output", OUT_DIMS)
     for d in found:
-        if d is not None and (isinstance(d, bool) or not isinstance(d, int)):
+        if not (d is None or is_int(d)):
             raise wrong(f"out_dims holds {d!r}, which is neither an int nor None", OUT_DIMS)
     return found
 
@@ -136,8 +145,14 @@ def back(b: Builder, x: Value, axis: int) -> Value:
 def mapped(
     program: Program, dims: Sequence[Dim], outs: Sequence[Dim], size: int
 ) -> tuple[Program, ...]:
-    """The program over a batch whose axes are where in_dims and out_dims say."""
-    wide = vmap_pass(program, [d is not None for d in dims], size)
+    """The program over a batch whose axes are where in_dims and out_dims say.
+
+    Results without a batch axis depend on nothing that is mapped: they are computed beside it.
+    """
+    batched = [d is not None for d in dims]
+    on_axis = [n for n, d in enumerate(outs) if d is not None]
+    alone = [n for n, d in enumerate(outs) if d is None]
+    wide = vmap_pass(chosen(program, on_axis), batched, size)
     b = Builder()
     args = []
     for v, d in zip(wide.params, dims, strict=True):
@@ -146,16 +161,18 @@ def mapped(
             shape.insert(d, shape.pop(0))
         x = b.param(v.type.with_shape(tuple(shape)))
         args.append(x if d is None else front(b, x, d))
-    made = b.inline(wide, args)
-    results = []
-    for v, d in zip(made, outs, strict=True):
-        if d is None:
-            rank = v.type.rank
-            one = b(ops.Slice((0,) * rank, (1, *v.type.shape[1:]), (1,) * rank), v)
-            results.append(b(ops.Reshape(v.type.shape[1:]), one))
-        else:
-            results.append(back(b, v, d))
+    made = dict(zip(on_axis, b.inline(wide, args), strict=True))
+    if alone:
+        pure = tuple([eq for eq in program.equations if eq.op.pure])
+        one = swept(replace(chosen(program, alone), equations=pure))
+        made.update(zip(alone, b.inline(one, args), strict=True))
+    results = [made[n] if d is None else back(b, made[n], d) for n, d in enumerate(outs)]
     return (swept(b.finish(*results, name=f"vmap_{program.name}")),)
+
+
+def chosen(program: Program, results: Sequence[int]) -> Program:
+    """The program with only the results at these positions."""
+    return replace(program, results=tuple([program.results[n] for n in results]))
 
 
 def vmap(
@@ -197,16 +214,14 @@ def vmap(
 
 
 def batched_call(func: Function, call: Call, dims: Sequence[Dim], out_dims: Any, size: int) -> Any:
-    chosen = [dims[a.position] for a in call.arguments]
+    own = [dims[a.position] for a in call.arguments]
     with Trace(func, "vmap") as trace:
-        tracers = [example(trace, a, d) for a, d in zip(call.arguments, chosen, strict=True)]
-        output = outputs(trace, call.run(func, tracers), "vmap")
-    if not output.tracers:
-        raise OutputError(message(f"vmap: {trace.name} returned no array.", "Return one."))
+        tracers = [example(trace, a, d) for a, d in zip(call.arguments, own, strict=True)]
+        output = outputs(trace, call.run(func, tracers), "vmap", BatchOutputError)
     program, captured = trace.finish([x.value for x in output.tracers])
     operands = [*[a.operand for a in call.arguments], *captured]
-    flags: tuple[Dim, ...] = (*chosen, *[None] * len(captured))
-    places = out_axes(output.treedef, output.tracers, out_dims)
+    flags: tuple[Dim, ...] = (*own, *[None] * len(captured))
+    places = out_axes(out_dims, tree.unflatten(output.treedef, output.tracers))
     depends = mapped_results(program, [d is not None for d in flags])
     outs = tuple(
         [axis_out(d, x, m) for d, x, m in zip(places, output.tracers, depends, strict=True)]
@@ -264,11 +279,8 @@ def in_chunks(
         ]
         args, kwargs = tree.unflatten(call.treedef, leaves)
         pieces.append(tree.flatten(run(func, Call(args, kwargs), dims, out_dims, stop - start)))
-    treedef = pieces[0][1]
-    skeleton = tree.unflatten(treedef, list(range(len(pieces[0][0]))))
-    places = tree.broadcast_prefix(
-        tuple(out_dims) if isinstance(out_dims, list) else out_dims, skeleton
-    )
+    leaves, treedef = pieces[0]
+    places = out_axes(out_dims, tree.unflatten(treedef, leaves))
     joined = [
         parts[0] if d is None else np.concatenate(parts, axis=d)
         for d, parts in zip(places, zip(*[p[0] for p in pieces], strict=True), strict=True)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from ir.passes.linearize import linearize as split_program
-from ir.program import Program
+from ir.graph import downstream
+from ir.types import ArrayType
 from tracer import tree
-from tracer.argnums import Wrt
-from tracer.calls import Traced, border, distinct, operand, traceable, type_of
+from tracer.argnums import every
+from tracer.calls import border, distinct, operand, type_of
 from tracer.errors import TangentError, message
-from tracer.reverse import kept, split_at
-from tracer.run import Derived, swept
+from tracer.point import Point, fitted, point_and_map
 from tracer.trace import Operand
-
-
-def point_and_map(program: Program, wrt: Sequence[bool]) -> tuple[Program, ...]:
-    """``x -> (y, residuals)`` and ``(residuals, dx) -> dy``."""
-    forward, linear = split_program(program, wrt)
-    return swept(forward), swept(linear)
 
 
 def jvp(
@@ -42,22 +36,32 @@ def jvp(
     >>> jvp(lambda x: x**2, (3.0,), (1.0,))
     (np.float64(9.0), np.float64(6.0))
     """
+    return pushed(func, primals, tangents, strict, has_aux, "jvp")
+
+
+def pushed(
+    func: Callable[..., Any],
+    primals: tuple[Any, ...],
+    tangents: tuple[Any, ...],
+    strict: bool,
+    has_aux: bool,
+    transform: str,
+) -> Any:
+    """What jvp returns; errors name the transform."""
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise TangentError(
             message(
-                f"jvp expected tuples of primals and tangents, got {type(primals).__name__} and"
-                f" {type(tangents).__name__}.",
-                "Write jvp(f, (x,), (dx,)).",
+                f"{transform} expected tuples of primals and tangents, got"
+                f" {type(primals).__name__} and {type(tangents).__name__}.",
+                f"Write {transform}(f, (x,), (dx,)).",
             )
         )
-    given = fitting(primals, tangents, "jvp")
-    point = At(func, primals, has_aux, "jvp", point_and_map)
+    at = Point(func, primals, {}, every(primals, transform), has_aux, transform, point_and_map)
+    given = fitting(primals, tangents, transform)
     if strict:
-        point.check_dependence()
-    moved = point.along(given)
-    if point.traced.aux is None:
-        return point.output(), moved
-    return point.output(), moved, point.aux()
+        check_dependence(at)
+    moved = along(at, at.rest, given)
+    return (at.output(), moved, at.aux()) if has_aux else (at.output(), moved)
 
 
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
@@ -70,69 +74,41 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     >>> push(1.0), push(10.0)
     (np.float64(6.0), np.float64(60.0))
     """
-    point = At(func, primals, False, "linearize", point_and_map)
+    chosen = every(primals, "linearize")
+    at = Point(func, primals, {}, chosen, False, "linearize", point_and_map)
+    residuals = at.residuals()
 
     def jvp_fn(*tangents: Any) -> Any:
-        return point.along(fitting(primals, tangents, "linearize"))
+        return along(at, residuals, fitting(primals, tangents, "linearize"))
 
-    return point.output(), jvp_fn
+    return at.output(), jvp_fn
 
 
-class At:
-    """A function traced and evaluated at a point, with its linear map there."""
+def along(at: Point, residuals: Sequence[Operand], tangents: Sequence[Operand]) -> Any:
+    """The output's tangent."""
+    given = [*residuals, *tangents]
+    moved = distinct(at.derived.run(1, given), given)
+    output = at.traced.output
+    made = [border(t, False, x.scalar) for t, x in zip(moved, output.tracers, strict=True)]
+    return tree.unflatten(output.treedef, made)
 
-    traced: Traced
-    wrt: Wrt
-    derived: Derived
 
-    def __init__(
-        self, func: Any, primals: Sequence[Any], has_aux: bool, transform: str, make: Any
-    ) -> None:
-        self.traced, self.wrt, results, self.derived = split_at(
-            func, primals, has_aux, transform, make
-        )
-        n, m = len(self.traced.program.results), len(self.traced.output.tracers)
-        self.primal, self.extra = results[:m], results[m:n]
-        self.residuals = kept(distinct(results[n:], self.traced.operands))
-
-    def output(self) -> Any:
-        return self.traced.output.wrapped(distinct(self.primal, self.traced.operands))
-
-    def aux(self) -> Any:
-        assert self.traced.aux is not None, "asked for with has_aux only"
-        return self.traced.aux.filled(self.extra)
-
-    def along(self, tangents: list[Operand]) -> Any:
-        """The output's tangent."""
-        by_program = [tangents[n] for n in inverse(self.wrt.order)]
-        moved = self.derived.run(1, [*self.residuals, *by_program])
-        tracers = self.traced.output.tracers
-        moved = distinct(moved[: len(tracers)], [*self.residuals, *tangents])
-        made = [border(t, False, x.scalar) for t, x in zip(moved, tracers, strict=True)]
-        return tree.unflatten(self.traced.output.treedef, made)
-
-    def check_dependence(self) -> None:
-        linear = self.derived.programs[1]
-        read = {v for eq in linear.equations for v in eq.results} | set(linear.params)
-        constants = {v for eq in linear.equations if not eq.operands for v in eq.results} & set(
-            linear.results
-        )
-        if constants or not read.issuperset(linear.results):
-            raise TangentError(
-                message(
-                    f"jvp with strict=True: an output of {self.traced.name} does not depend on"
-                    " the primals.",
-                    "Leave strict out to get a zero tangent.",
-                )
+def check_dependence(at: Point) -> None:
+    """Every output must depend on the primals."""
+    linear = at.derived.programs[1]
+    moved = downstream(linear, linear.params[len(at.rest) :])
+    if not moved.issuperset(linear.results):
+        raise TangentError(
+            message(
+                f"jvp with strict=True: an output of {at.traced.name} does not depend on"
+                " the primals.",
+                "Leave strict out to get a zero tangent.",
             )
-
-
-def inverse(order: Sequence[int]) -> list[int]:
-    return [order.index(n) for n in range(len(order))]
+        )
 
 
 def fitting(primals: Any, tangents: Any, transform: str) -> list[Operand]:
-    """The tangents as operands; a TangentError shows what differs."""
+    """The tangents of the primals; a TangentError shows what differs."""
     xs, structure = tree.flatten(tuple(primals))
     ts, given = tree.flatten(tuple(tangents))
     if structure != given:
@@ -142,18 +118,14 @@ def fitting(primals: Any, tangents: Any, transform: str) -> list[Operand]:
                 "Pass one tangent for each primal, in the same containers.",
             )
         )
-    made: list[Operand] = []
-    for x, t in zip(xs, ts, strict=True):
-        if isinstance(x, float) and isinstance(t, float | int) and not isinstance(t, bool):
-            made.append(operand(float(t)))
-            continue
-        found = type_of(operand(t)) if traceable(t) else type(t).__name__
-        if traceable(x) and found != type_of(operand(x)):
-            raise TangentError(
-                message(
-                    f"{transform}: a primal has type {type_of(operand(x))}, its tangent {found}.",
-                    "A tangent has the shape and dtype of its primal.",
-                )
+
+    def refusal(type: ArrayType, given: str) -> TangentError:
+        return TangentError(
+            message(
+                f"{transform}: a primal has type {type}, its tangent {given}.",
+                "A tangent has the shape and dtype of its primal.",
             )
-        made.append(operand(t) if traceable(t) else t)
-    return made
+        )
+
+    types = [type_of(operand(x)) for x in xs]
+    return [fitted(t, type, partial(refusal, type)) for t, type in zip(ts, types, strict=True)]

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import wraps
 from math import prod
 from typing import Any
 
 from ir import ops
 from ir.build import Builder
-from ir.passes.linearize import linearize
+from ir.passes.inline import inline
 from ir.passes.transpose import transpose
 from ir.passes.vmap import vmap
-from ir.program import Program, Value
+from ir.program import Equation, Program, Value
 from ir.types import ArrayType
 from tracer import tree
-from tracer.argnums import Argnums, Wrt
-from tracer.calls import Call, bits, border, distinct, trace_call
-from tracer.errors import OutputError, RandomnessError, VmapError, message
-from tracer.forward import jvp
-from tracer.reverse import Function, float_outputs, grad, pair
-from tracer.run import bound, derive, swept
-from tracer.trace import Operand
+from tracer.argnums import Argnums, every, is_int
+from tracer.errors import RandomnessError, VmapError, message
+from tracer.forward import pushed
+from tracer.point import Make, Point, point_and_map
+from tracer.reverse import Function, gradients
+from tracer.run import swept
 
 
 def identity(b: Builder, type: ArrayType) -> Value:
@@ -33,14 +33,6 @@ def identity(b: Builder, type: ArrayType) -> Value:
     return made
 
 
-def only(program: Program, kept: int, fixed: Sequence[Value]) -> Program:
-    """All but one of the ``fixed`` parameters are zero."""
-    return bound(
-        program,
-        {v: ops.Constant(0, v.type.dtype, v.type.shape) for n, v in enumerate(fixed) if n != kept},
-    )
-
-
 def batched_rows(b: Builder, linear: Program, residuals: Sequence[Value]) -> tuple[Value, ...]:
     """The linear program on every unit array of its last parameter."""
     unit = linear.params[-1].type
@@ -48,37 +40,43 @@ def batched_rows(b: Builder, linear: Program, residuals: Sequence[Value]) -> tup
     return b.inline(wide, [*residuals, identity(b, unit)])
 
 
-def reverse_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program, ...]:
-    """``x -> (y, blocks)``: for each output the cotangents of its unit arrays, by argument."""
-    forward, linear = linearize(program, wrt)
+def reverse_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program]:
+    """``x -> (y, aux, blocks)``: for each output the cotangents of its unit arrays, by argument.
+
+    Each output goes back alone: zero cotangents of the others would meet infinite slopes.
+    """
+    forward, linear = point_and_map(program, wrt, outs)
     m = len(program.results)
-    back = transpose(linear, len(forward.results) - m)
-    cts = back.params[len(forward.results) - m :]
     b = Builder()
-    b.params = list(forward.params)
-    made = b.inline(forward, forward.params)
+    b.params = list(program.params)
+    b.equations = list(forward.equations)
     blocks: list[Value] = []
-    for k in range(outs):
-        bars = batched_rows(b, swept(only(back, k, cts)), made[m:])
-        out = program.results[k].type.shape
-        blocks += [b(ops.Reshape((*out, *v.type.shape[1:])), v) for v in bars]
-    return (swept(b.finish(*made[:m], *blocks, name=f"jacrev_{program.name}")),)
+    for k, out in enumerate(program.results[:outs]):
+        one = replace(linear, results=linear.results[k : k + 1])
+        back = swept(transpose(one, len(forward.results) - m))
+        bars = batched_rows(b, back, forward.results[m:])
+        blocks += [b(ops.Reshape((*out.type.shape, *v.type.shape[1:])), v) for v in bars]
+    return (swept(b.finish(*program.results, *blocks, name=f"jacrev_{program.name}")),)
 
 
-def forward_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program, ...]:
-    """As ``reverse_blocks``, from the tangents of each argument's unit arrays."""
-    forward, linear = linearize(program, wrt)
+def forward_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program]:
+    """As ``reverse_blocks``, from the tangents of each argument's unit arrays, one at a time."""
+    program = inline(program)
     m = len(program.results)
-    tangents = linear.params[len(forward.results) - m :]
     b = Builder()
-    b.params = list(forward.params)
-    made = b.inline(forward, forward.params)
+    b.params = list(program.params)
+    there: set[Equation] = set()
     columns: list[list[Value]] = []
-    for n, v in enumerate(tangents):
-        moved = batched_rows(b, swept(only(linear, n, tangents)), made[m:])
-        columns.append([output_major(b, dy, v.type.shape) for dy in moved[:outs]])
-    blocks = [columns[n][k] for k in range(outs) for n in range(len(tangents))]
-    return (swept(b.finish(*made[:m], *blocks, name=f"jacfwd_{program.name}")),)
+    for n, v in enumerate(program.params):
+        if not wrt[n]:
+            continue
+        forward, linear = point_and_map(program, [k == n for k in range(len(wrt))], outs)
+        b.equations += [eq for eq in forward.equations if eq not in there]
+        there.update(forward.equations)
+        moved = batched_rows(b, linear, forward.results[m:])
+        columns.append([output_major(b, dy, v.type.shape) for dy in moved])
+    blocks = [column[k] for k in range(outs) for column in columns]
+    return (swept(b.finish(*program.results, *blocks, name=f"jacfwd_{program.name}")),)
 
 
 def output_major(b: Builder, x: Value, inner: tuple[int, ...]) -> Value:
@@ -89,52 +87,28 @@ def output_major(b: Builder, x: Value, inner: tuple[int, ...]) -> Value:
     return made
 
 
-def blocks(
-    func: Function,
-    argnums: Argnums,
-    has_aux: bool,
-    transform: str,
-    make: Any,
-    args: Any,
-    kwargs: Any,
-) -> Any:
-    """The matrix of derivatives of one call."""
-    call = Call(args, kwargs)
-    wrt = Wrt(call, argnums, transform)
-    traced = trace_call(
-        func, call, transform, wrt.flags, has_aux, pair(transform) if has_aux else None
-    )
-    float_outputs(traced.output, transform)
-    outs = len(traced.output.tracers)
-    if not outs:
-        raise OutputError(
-            message(f"{transform} expected {traced.name} to return an array.", "Return one.")
-        )
-    flags = (*wrt.flags, *[False] * (len(traced.operands) - len(wrt.flags)))
-    derived = derive(traced.program, (make, flags, outs), lambda: make(traced.program, flags, outs))
-    results = distinct(derived.run(0, traced.operands), traced.operands)
-    m, count = len(traced.program.results), sum(wrt.flags)
-    found = [
-        packed(wrt, results[m + k * count : m + (k + 1) * count], x.scalar)
-        for k, x in enumerate(traced.output.tracers)
-    ]
-    matrix = tree.unflatten(traced.output.treedef, found)
-    return (matrix, traced.aux.filled(results[outs:m])) if traced.aux else matrix
+def matrix(func: Function, argnums: Argnums, has_aux: bool, transform: str, make: Make) -> Function:
+    """The function that gives the matrix of derivatives; errors name the transform."""
 
+    @wraps(func)
+    def matrix_of(*args: Any, **kwargs: Any) -> Any:
+        at = Point(func, args, kwargs, argnums, has_aux, transform, make)
+        count = sum(at.wrt.flags)
+        output = at.traced.output
+        rows = [
+            at.packed(at.rest[k * count : (k + 1) * count], x.scalar)
+            for k, x in enumerate(output.tracers)
+        ]
+        found = tree.unflatten(output.treedef, rows)
+        return (found, at.aux()) if has_aux else found
 
-def packed(wrt: Wrt, row: Sequence[Operand], scalar: bool) -> Any:
-    """The blocks of one output in the structure of the arguments."""
-    made = [
-        border(x, False, scalar and bits(leaf)[1])
-        for x, leaf in zip(wrt.ordered(row), wrt.leaves, strict=True)
-    ]
-    return wrt.pack(made)
+    return matrix_of
 
 
 def check_chunk(chunk_size: int | None, transform: str) -> None:
-    if chunk_size is not None and chunk_size <= 0:
+    if chunk_size is not None and not (is_int(chunk_size) and chunk_size > 0):
         raise VmapError(
-            message(f"{transform}: chunk_size={chunk_size} should be positive.", "Or None.")
+            message(f"{transform}: chunk_size={chunk_size!r} should be a positive int.", "Or None.")
         )
 
 
@@ -158,12 +132,7 @@ def jacrev(
            [0., 4.]])
     """
     check_chunk(chunk_size, "jacrev")
-
-    @wraps(func)
-    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        return blocks(func, argnums, has_aux, "jacrev", reverse_blocks, args, kwargs)
-
-    return jacobian_of
+    return matrix(func, argnums, has_aux, "jacrev", reverse_blocks)
 
 
 def jacfwd(
@@ -185,12 +154,7 @@ def jacfwd(
     """
     check_chunk(chunk_size, "jacfwd")
     check_randomness(randomness, "jacfwd")
-
-    @wraps(func)
-    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        return blocks(func, argnums, has_aux, "jacfwd", forward_blocks, args, kwargs)
-
-    return jacobian_of
+    return matrix(func, argnums, has_aux, "jacfwd", forward_blocks)
 
 
 def check_randomness(randomness: str, transform: str) -> None:
@@ -227,12 +191,7 @@ def jacobian(
         raise VmapError(
             message(f"jacobian: mode={mode!r} is unknown.", f"Modes: {', '.join(modes)}.")
         )
-
-    @wraps(func)
-    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        return blocks(func, argnums, has_aux, "jacobian", modes[mode], args, kwargs)
-
-    return jacobian_of
+    return matrix(func, argnums, has_aux, "jacobian", modes[mode])
 
 
 def cheaper_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program, ...]:
@@ -260,8 +219,9 @@ def hessian(
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    rows = jacrev(func, argnums, has_aux=has_aux, chunk_size=chunk_size)
-    return jacfwd(rows, argnums, has_aux, chunk_size=chunk_size)
+    check_chunk(chunk_size, "hessian")
+    rows = matrix(func, argnums, has_aux, "hessian", reverse_blocks)
+    return matrix(rows, argnums, has_aux, "hessian", forward_blocks)
 
 
 def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -272,7 +232,12 @@ def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> 
     >>> hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
     (array([ 3., 12.]), array([6., 0.]))
     """
-    single = len(primals) == 1
-    slope: Callable[..., Any] = grad(func, 0 if single else tuple(range(len(primals))))
-    found: tuple[Any, Any] = jvp(slope, primals, tangents)
+    single = isinstance(primals, tuple) and len(primals) == 1
+
+    @wraps(func)
+    def slope(*args: Any) -> Any:
+        argnums = 0 if single else every(args, "hvp")
+        return gradients(func, argnums, False, "hvp", args, {})[0]
+
+    found: tuple[Any, Any] = pushed(slope, primals, tangents, False, False, "hvp")
     return found

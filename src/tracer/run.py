@@ -20,7 +20,8 @@ from tracer.emit import lift, owner
 from tracer.stack import scope_over
 from tracer.trace import Operand, Trace
 
-TABLE_SIZE = 256
+TABLE_PROGRAMS = 256
+TABLE_EQUATIONS = 100_000
 
 
 class Derived:
@@ -29,6 +30,7 @@ class Derived:
     def __init__(self, programs: tuple[Program, ...]) -> None:
         self.programs = programs
         self.evaluators: dict[int, Evaluator] = {}
+        self.size = sum(program.size() for program in programs)
 
     def run(self, which: int, operands: Sequence[Operand]) -> list[Operand]:
         """The results for the operands: arrays if all of them are, else tracers."""
@@ -41,12 +43,17 @@ class Derived:
 
 
 class Table:
-    """A bounded table of derived programs, the least recently used dropped first."""
+    """A bounded table of derived programs, the least recently used dropped first.
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    It holds a number of programs, and of equations in all of them together.
+    """
+
+    def __init__(self, programs: int, equations: int) -> None:
+        self.programs = programs
+        self.equations = equations
         self.lock = Lock()
         self.kept: OrderedDict[Any, Derived] = OrderedDict()
+        self.size = 0
 
     def get(self, key: Any, make: Callable[[], tuple[Program, ...]]) -> Derived:
         with self.lock:
@@ -57,13 +64,18 @@ class Table:
         with paused_collector():
             made = Derived(make())
         with self.lock:
-            self.kept[key] = made
-            while len(self.kept) > self.size:
-                self.kept.popitem(last=False)
-        return made
+            found = self.kept.setdefault(key, made)  # of two threads, the first
+            if found is made:
+                self.size += made.size
+            while len(self.kept) > 1 and self.full():
+                self.size -= self.kept.popitem(last=False)[1].size
+        return found
+
+    def full(self) -> bool:
+        return len(self.kept) > self.programs or self.size > self.equations
 
 
-TABLE = Table(TABLE_SIZE)
+TABLE = Table(TABLE_PROGRAMS, TABLE_EQUATIONS)
 
 
 def derive(program: Program, how: Any, make: Callable[[], tuple[Program, ...]]) -> Derived:

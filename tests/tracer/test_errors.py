@@ -215,7 +215,7 @@ CASES = {
     "vmap chunk_size": (
         lambda: vmap(np.sin, chunk_size=0),
         (ValueError,),
-        "vmap: chunk_size=0 should be positive.",
+        "vmap: chunk_size=0 should be a positive int.",
         "Or None.",
     ),
     "branch under vmap": (
