@@ -235,7 +235,10 @@ class Emitter:
             place, buffer = (self.block_at, *at), self.partials[item]
 
         def run(inits: Accumulators, step: Any, reassociate: bool) -> Accumulators:
-            return step(item.over(), (self.k.load(buffer, place),))  # type: ignore[no-any-return]
+            total = self.k.load(buffer, place)
+            if reassociate:
+                total = Accumulator(self.k, total.name, total.dtype)
+            return step(item.over(), (total,))  # type: ignore[no-any-return]
 
         self.k.store(buffer, place, self.folded(item, run, at))
 
