@@ -46,11 +46,10 @@ class Methods:
 
     sum, prod, mean, var, std = map(method, (np.sum, np.prod, np.mean, np.var, np.std))
     max, min, argmax, argmin = map(method, (np.max, np.min, np.argmax, np.argmin))
-    any, all, cumsum = map(method, (np.any, np.all, np.cumsum))
+    any, all, cumsum, cumprod = map(method, (np.any, np.all, np.cumsum, np.cumprod))
     ravel, squeeze, swapaxes, repeat = map(method, (np.ravel, np.squeeze, np.swapaxes, np.repeat))
     take, diagonal, trace = map(method, (np.take, np.diagonal, np.trace))
     clip, round, dot, nonzero = map(method, (np.clip, np.round, np.dot, np.nonzero))
-    conj = conjugate = elementwise(np.conjugate)
 
     exp, log, log1p, expm1, sqrt = map(elementwise, (np.exp, np.log, np.log1p, np.expm1, np.sqrt))
     sin, cos, tan, tanh, sinh = map(elementwise, (np.sin, np.cos, np.tan, np.tanh, np.sinh))
@@ -75,7 +74,14 @@ class Methods:
 
     @property
     def flat(self: Any) -> Any:
-        return iter(self.ravel())
+        """All elements in a row, to iterate over or to index."""
+        return self.ravel()
+
+    def conj(self: Any) -> Any:
+        """Itself: the elements are real."""
+        return self
+
+    conjugate = conj
 
     def reshape(self: Any, *shape: Any, order: str = "C") -> Any:
         return FUNCTIONS[np.reshape](self, packed(shape), order=order)

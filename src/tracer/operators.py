@@ -30,10 +30,27 @@ def reflected(ufunc: Any) -> Binary:
     return operate
 
 
+def everywhere(x: Tracer, answer: bool) -> Any:
+    """One answer for each element."""
+    return FUNCTIONS[np.full_like](x, answer, bool)[()]
+
+
+def in_range(x: Tracer, y: int) -> bool:
+    """Whether an int is one of those that the array's dtype holds, or need not be."""
+    if x.dtype.kind != "i":
+        return True
+    limits = np.iinfo(x.dtype)
+    return bool(limits.min <= y <= limits.max)
+
+
 def comparison(ufunc: Any) -> Callable[[Any, Any], Any]:
     def operate(x: Tracer, y: Any) -> Any:
         if y is None or isinstance(y, str | dict):
+            if ufunc in (np.equal, np.not_equal):
+                return everywhere(x, ufunc is np.not_equal)
             return NotImplemented
+        if type(y) is int and not in_range(x, y):
+            return everywhere(x, bool(ufunc(0, 1 if y > 0 else -1)))
         return UFUNCS[ufunc](x, y)
 
     return operate
@@ -44,6 +61,12 @@ def unary(ufunc: Any) -> Unary:
         return UFUNCS[ufunc](x)  # type: ignore[no-any-return]
 
     return operate
+
+
+def power(x: Tracer, n: Any) -> Tracer:
+    """As NumPy's operator, the square is a ufunc of its own, which of bools is another one."""
+    squared = type(n) is int and n == 2 and x.dtype == bool
+    return UFUNCS[np.square](x) if squared else UFUNCS[np.power](x, n)  # type: ignore[no-any-return]
 
 
 def contraction(swap: bool) -> Binary:
@@ -65,7 +88,7 @@ class Operators:
     __floordiv__, __rfloordiv__ = binary(np.floor_divide), reflected(np.floor_divide)
     __mod__, __rmod__ = binary(np.remainder), reflected(np.remainder)
     __divmod__, __rdivmod__ = binary(np.divmod), reflected(np.divmod)
-    __pow__, __rpow__ = binary(np.power), reflected(np.power)
+    __pow__, __rpow__ = power, reflected(np.power)
     __matmul__, __rmatmul__ = contraction(swap=False), contraction(swap=True)
     __and__, __rand__ = binary(np.bitwise_and), reflected(np.bitwise_and)
     __or__, __ror__ = binary(np.bitwise_or), reflected(np.bitwise_or)

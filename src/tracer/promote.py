@@ -17,18 +17,26 @@ SUPPORTED = ", ".join(str(row.numpy) for row in DTYPES.values())
 
 
 @lru_cache(maxsize=4096)
-def loop(ufunc: np.ufunc, *tags: Tag) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def loop(
+    ufunc: np.ufunc, *tags: Tag, dtype: str | None = None, casting: Any = "same_kind"
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The dtypes that the ufunc converts its operands to, and those of its results."""
     given = [t if isinstance(t, type) else DTYPES[t].numpy for t in tags]
-    found = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
+    options: dict[str, Any] = {"casting": casting}
+    if dtype is not None:
+        results = [DTYPES[dtype].numpy] * ufunc.nout
+        options["signature"] = (*[None] * ufunc.nin, *results)
+    found = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout), **options)
     names = tuple([SHORT[d] for d in found])
     return names[: ufunc.nin], names[ufunc.nin :]
 
 
-def resolve(ufunc: np.ufunc, *tags: Tag) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def resolve(
+    ufunc: np.ufunc, *tags: Tag, dtype: str | None = None, casting: str = "same_kind"
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """``loop``, with errors that name the user's line."""
     try:
-        return loop(ufunc, *tags)
+        return loop(ufunc, *tags, dtype=dtype, casting=casting)
     except KeyError as unknown:
         gist = f"np.{ufunc.__name__} of {shown(tags)} gives {unknown.args[0]}, which is not traced"
     except TypeError as error:

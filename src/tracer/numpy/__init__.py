@@ -25,14 +25,19 @@ from tracer.numpy import (
     elementwise,
     indexing,
     movement,
+    nans,
     products,
     reductions,
+    scans,
     selection,
 )
 from tracer.promote import short
 from tracer.tables import FUNCTIONS, UFUNCS
 
-TOPICS = (einsum, elementwise, indexing, movement, products, reductions, selection)
+TOPICS = (
+    *(einsum, elementwise, indexing, movement, nans),
+    *(products, reductions, scans, selection),
+)
 """The modules that fill the tables."""
 
 

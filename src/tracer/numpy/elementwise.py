@@ -11,7 +11,7 @@ import numpy as np
 from ir import ops
 from ir.op import Op
 from tracer.array import Tracer
-from tracer.emit import emit, number
+from tracer.emit import emit, lift, number, owner, reshape, strong
 from tracer.numpy.ufuncs import Named, Power, elementwise
 from tracer.tables import UFUNCS
 
@@ -61,7 +61,10 @@ def int_sign_bit(x: Tracer) -> Tracer:
 
 
 def int_reciprocal(x: Tracer) -> Tracer:
-    return where(emit(ops.Equal(), emit(ops.Abs(), x), number(x, 1)), x, 0)
+    """``1 // x`` towards zero; of 0 what C gives for a float that is too large: the least int."""
+    one = emit(ops.Equal(), emit(ops.Abs(), x), number(x, 1))
+    least = number(x, int(np.iinfo(x.dtype).min))
+    return where(one, x, where(emit(ops.Equal(), x, number(x, 0)), least, 0))
 
 
 def reciprocal(x: Tracer) -> Tracer:
@@ -126,8 +129,8 @@ elementwise(np.square, number=ops.IntegerPow(2))
 elementwise(np.reciprocal, float=reciprocal, int=int_reciprocal)
 elementwise(np.maximum, any=ops.Maximum())
 elementwise(np.minimum, any=ops.Minimum())
-elementwise(np.fmax, float=extremum_ignoring_nan(ops.Maximum()), int=ops.Maximum())
-elementwise(np.fmin, float=extremum_ignoring_nan(ops.Minimum()), int=ops.Minimum())
+elementwise(np.fmax, any=ops.Maximum(), float=extremum_ignoring_nan(ops.Maximum()))
+elementwise(np.fmin, any=ops.Minimum(), float=extremum_ignoring_nan(ops.Minimum()))
 elementwise(np.copysign, float=ops.CopySign())
 elementwise(np.heaviside, float=heaviside)
 elementwise(np.hypot, float=ops.Hypot())
@@ -256,8 +259,10 @@ UFUNCS.update({name: Named(name, nin, rule) for name, (nin, rule) in SPECIAL.ite
 
 def outer(ufunc: Any, x: Any, y: Any) -> Any:
     """``ufunc.outer``: every element of x with every element of y."""
-    from_x = np.reshape(x, np.shape(x) + (1,) * np.ndim(y))
-    return ufunc(from_x, y)
+    trace = owner(x, y)
+    assert trace is not None
+    a, b = strong(lift(trace, x)), strong(lift(trace, y))
+    return UFUNCS[ufunc](reshape(a, a.shape + (1,) * b.ndim), b)
 
 
 UFUNCS["outer"] = outer

@@ -22,6 +22,7 @@ from tracer.emit import (
     strong,
 )
 from tracer.errors import BoundsError, ShapeError, message
+from tracer.numpy.movement import line
 from tracer.numpy.table import implements, tnp
 from tracer.tables import GETITEM
 from tracer.trace import check_alive
@@ -173,8 +174,7 @@ GETITEM.append(getitem)
 
 @implements(np.take, arrays="a")
 def take(a: Tracer, indices: Any, axis: int | None = None, mode: str = "raise") -> Tracer:
-    x = reshape(strong(a), (a.size,)) if axis is None else a
-    along = axis_of(axis or 0, x.ndim)
+    x, along = line(a, axis)
     places = indices if isinstance(indices, Tracer) else np.asarray(indices)
     n = x.shape[along]
     if mode == "clip":
@@ -220,14 +220,18 @@ def diagonal(a: Tracer, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Trac
 
 
 @implements(np.trace, arrays="a")
-def trace(a: Tracer, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tracer:
-    return tnp.sum(diagonal(a, offset, axis1, axis2), -1)
+def trace(a: Tracer, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tracer:
+    return tnp.sum(diagonal(a, offset, axis1, axis2), -1, dtype=dtype)
 
 
 @implements(np.diag, arrays="v")
 def diag(v: Tracer, k: int = 0) -> Tracer:
     if v.ndim == 2:
         return diagonal(v, k)
+    if v.ndim != 1:
+        raise ShapeError(message(f"diag of {v!r}.", "Give a vector or a matrix."))
+    if v.dtype == bool:
+        return astype(diag(astype(v, "i32"), k), "bool")
     n = v.shape[0] + abs(k)
     rows, columns = diagonal_places(n, n, k)
     blank = Tracer(v.home, v.home.number(0, v.value.type.dtype, (n, n)))
@@ -244,14 +248,21 @@ def triangle(m: Tracer, keep: np.ndarray) -> Tracer:
     return tnp.where(keep, m, m.dtype.type(0))
 
 
+def triangle_places(m: Tracer, k: int) -> np.ndarray:
+    if not m.shape:
+        raise ShapeError(message("a 0-d array has no triangle.", "Give a matrix."))
+    rows, columns = m.shape[-2:] if m.ndim > 1 else m.shape * 2
+    return np.tri(rows, columns, k, bool)
+
+
 @implements(np.tril, arrays="m")
 def tril(m: Tracer, k: int = 0) -> Tracer:
-    return triangle(m, np.tri(m.shape[-2], m.shape[-1], k, bool))
+    return triangle(m, triangle_places(m, k))
 
 
 @implements(np.triu, arrays="m")
 def triu(m: Tracer, k: int = 0) -> Tracer:
-    return triangle(m, ~np.tri(m.shape[-2], m.shape[-1], k - 1, bool))
+    return triangle(m, ~triangle_places(m, k - 1))
 
 
 @implements(np.nonzero, arrays="a")

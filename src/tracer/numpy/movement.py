@@ -23,7 +23,7 @@ from tracer.emit import (
     stacked,
     strong,
 )
-from tracer.errors import ShapeError, UntracedFunctionError, message
+from tracer.errors import PromotionError, ShapeError, UntracedFunctionError, message
 from tracer.numpy.table import implements, tnp
 
 
@@ -66,9 +66,19 @@ def isrealobj(x: Tracer) -> bool:
     return True
 
 
+def line(a: Tracer, axis: int | None) -> tuple[Tracer, int]:
+    """An array and its axis to walk along; all elements in one line without an axis.
+
+    A 0-d array has, where NumPy walks along axes, an axis 0 to name.
+    """
+    if axis is None or (not a.ndim and axis in (0, -1)):
+        return reshape(strong(a), (a.size,)), 0
+    return strong(a), axis_of(axis, a.ndim)
+
+
 @implements(np.reshape, arrays="a")
 def reshape_(a: Tracer, shape: Any, order: str = "C") -> Tracer:
-    row_major(order)
+    row_major("F" if order == "K" else order)
     wanted = list(ints(shape))
     known = prod([n for n in wanted if n != -1])
     if wanted.count(-1) == 1 and known and a.size % known == 0:
@@ -125,7 +135,8 @@ def expand_dims(a: Tracer, axis: Any) -> Tracer:
 @implements(np.squeeze, arrays="a")
 def squeeze(a: Tracer, axis: Any = None) -> Tracer:
     ones = [d for d, n in enumerate(a.shape) if n == 1]
-    dropped = ones if axis is None else axes_of(axis, a.ndim)
+    nothing = not a.ndim and axis in (0, -1)  # NumPy lets a 0-d array have such an axis here
+    dropped = ones if axis is None or nothing else axes_of(axis, a.ndim)
     if not set(dropped) <= set(ones):
         raise ShapeError(
             message(
@@ -201,30 +212,46 @@ def joined(xs: Sequence[Tracer], axis: int) -> Tracer:
     return concatenated([strong(x) for x in xs], along)
 
 
+def converted(xs: Sequence[Tracer], dtype: Any, casting: str) -> list[Tracer]:
+    """Each array in the dtype asked for, if the kind of casting allows that."""
+    for x in xs:
+        if dtype is not None and not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
+            raise PromotionError(
+                message(
+                    f"cannot cast {x.dtype} to {np.dtype(dtype)} by the rule {casting!r}.",
+                    "Use casting='unsafe', or x.astype(...).",
+                )
+            )
+    return list(xs) if dtype is None else [x.astype(dtype) for x in xs]
+
+
 @implements(np.concatenate, lists="arrays")
-def concatenate(arrays: list[Tracer], axis: int | None = 0, dtype: Any = None) -> Tracer:
-    made = joined([ravel(x) for x in arrays] if axis is None else arrays, axis or 0)
-    return made if dtype is None else made.astype(dtype)
+def concatenate(
+    arrays: list[Tracer], axis: int | None = 0, dtype: Any = None, casting: str = "same_kind"
+) -> Tracer:
+    xs = converted(arrays, dtype, casting)
+    return joined([ravel(x) for x in xs] if axis is None else xs, axis or 0)
 
 
 @implements(np.stack, lists="arrays")
-def stack(arrays: list[Tracer], axis: int = 0, dtype: Any = None) -> Tracer:
-    made = stacked(arrays[0].home, arrays)
+def stack(
+    arrays: list[Tracer], axis: int = 0, dtype: Any = None, casting: str = "same_kind"
+) -> Tracer:
+    made = stacked(arrays[0].home, converted(arrays, dtype, casting))
     spot = axis_of(axis, made.ndim)
     order = list(range(1, made.ndim))
     order.insert(spot, 0)
-    made = permute(made, order)
-    return made if dtype is None else made.astype(dtype)
+    return permute(made, order)
 
 
 @implements(np.vstack, lists="tup")
-def vstack(tup: list[Tracer]) -> Tracer:
-    return joined([at_least(2, x) for x in tup], 0)
+def vstack(tup: list[Tracer], dtype: Any = None, casting: str = "same_kind") -> Tracer:
+    return joined([at_least(2, x) for x in converted(tup, dtype, casting)], 0)
 
 
 @implements(np.hstack, lists="tup")
-def hstack(tup: list[Tracer]) -> Tracer:
-    xs = [at_least(1, x) for x in tup]
+def hstack(tup: list[Tracer], dtype: Any = None, casting: str = "same_kind") -> Tracer:
+    xs = [at_least(1, x) for x in converted(tup, dtype, casting)]
     return joined(xs, 0 if xs[0].ndim == 1 else 1)
 
 
@@ -250,7 +277,7 @@ def flip(m: Tracer, axis: Any = None) -> Tracer:
     for d in axes_of(axis, m.ndim):
         if m.shape[d]:
             m = cut(m, d, m.shape[d] - 1, -1, -1)
-    return strong(m)
+    return Tracer(m.home, m.value, scalar=not m.shape)
 
 
 @implements(np.fliplr, arrays="m")
@@ -299,29 +326,44 @@ def tile(A: Tracer, reps: Any) -> Tracer:
 
 @implements(np.repeat, arrays="a")
 def repeat(a: Tracer, repeats: Any, axis: int | None = None) -> Tracer:
-    x = ravel(a) if axis is None else a
-    along = axis_of(axis or 0, x.ndim)
-    counts = np.broadcast_to(np.asarray(repeats), (x.shape[along],))
-    where = np.repeat(np.arange(x.shape[along]), counts)
+    x, along = line(a, axis)
+    where = np.repeat(np.arange(x.shape[along]), repeats)
     return tnp.take(x, where, along)
+
+
+def pad_widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
+    """How much goes before and after each axis; a dict names some of the axes."""
+    if isinstance(pad_width, dict):
+        given = {axis_of(d, ndim): w for d, w in pad_width.items()}
+        pairs = [np.broadcast_to(given.get(d, 0), 2) for d in range(ndim)]
+        pad_width = np.reshape(pairs, (ndim, 2))
+    widths = np.asarray(pad_width)
+    if widths.dtype.kind != "i":
+        raise TypeError(message(f"pad_width is of {widths.dtype}.", "Use ints."))
+    if (widths < 0).any():
+        raise ShapeError(message("pad_width holds negative numbers.", "Use a slice to cut."))
+    return [(int(low), int(high)) for low, high in np.broadcast_to(widths, (ndim, 2)).tolist()]
 
 
 @implements(np.pad, arrays="array")
 def pad(array: Tracer, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Tracer:
-    widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
+    widths = pad_widths(pad_width, array.ndim)
     before, after = tuple([w[0] for w in widths]), tuple([w[1] for w in widths])
-    if mode == "constant" and not isinstance(constant_values, Tracer):
+    if mode == "constant":
         padded = emit(ops.Pad(before, after), strong(array))
-        if not np.any(constant_values):
+        if (type(constant_values) is int and not constant_values) or not padded.shape:
             return padded
+        inside = np.pad(np.ones(array.shape, bool), widths)
+        if isinstance(constant_values, Tracer) and not constant_values.shape:
+            return tnp.where(inside, padded, constant_values.astype(array.dtype))
         blank = np.zeros(array.shape, array.dtype)
-        values = np.pad(blank, pad_width, "constant", constant_values=constant_values)
-        return tnp.add(padded, values)
+        values = np.pad(blank, widths, "constant", constant_values=constant_values)
+        return tnp.where(inside, padded, values)
     if mode in ("edge", "wrap", "reflect", "symmetric"):
         for d, (low, high) in enumerate(widths):
             places = np.pad(np.arange(array.shape[d]), (low, high), mode)  # type: ignore[call-overload]
             array = tnp.take(array, places, d)
-        return array
+        return Tracer(array.home, array.value)
     raise UntracedFunctionError(
         message(
             f"np.pad with mode={mode!r} is not traced.",

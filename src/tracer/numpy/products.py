@@ -53,7 +53,7 @@ def scalar_at_rank_0(x: Tracer) -> Tracer:
 @implements(np.dot, arrays="a b")
 def dot(a: Tracer, b: Tracer) -> Tracer:
     if not a.shape or not b.shape:
-        return a * b
+        return strong(a) * strong(b)
     return scalar_at_rank_0(contract(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),))))
 
 
@@ -83,7 +83,7 @@ def vdot(a: Tracer, b: Tracer) -> Tracer:
 @implements(np.inner, arrays="a b")
 def inner(a: Tracer, b: Tracer) -> Tracer:
     if not a.shape or not b.shape:
-        return a * b
+        return strong(a) * strong(b)
     return scalar_at_rank_0(contract(a, b, ((a.ndim - 1,), (b.ndim - 1,))))
 
 
@@ -106,8 +106,8 @@ def tensordot(a: Tracer, b: Tracer, axes: Any = 2) -> Tracer:
 def kron(a: Tracer, b: Tracer) -> Tracer:
     rank = max(a.ndim, b.ndim)
     left, right = (1,) * (rank - a.ndim) + a.shape, (1,) * (rank - b.ndim) + b.shape
-    x = reshape(a, tuple([n for m in left for n in (m, 1)]))
-    y = reshape(b, tuple([n for m in right for n in (1, m)]))
+    x = reshape(strong(a), tuple([n for m in left for n in (m, 1)]))
+    y = reshape(strong(b), tuple([n for m in right for n in (1, m)]))
     return scalar_at_rank_0(
         reshape(x * y, tuple([m * n for m, n in zip(left, right, strict=True)]))
     )
@@ -135,7 +135,8 @@ def cross(
 
 @implements(np.vecdot, arrays="x1 x2")
 def vecdot(x1: Tracer, x2: Tracer, axis: int = -1) -> Tracer:
-    return tnp.sum(tnp.moveaxis(x1, axis, -1) * tnp.moveaxis(x2, axis, -1), -1)
+    products = tnp.moveaxis(x1, axis, -1) * tnp.moveaxis(x2, axis, -1)
+    return tnp.sum(products, -1, dtype=products.dtype)
 
 
 @implements(np.linalg.norm, arrays="x")

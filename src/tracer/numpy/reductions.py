@@ -1,4 +1,4 @@
-"""Reductions: sums, extrema, moments, counts, running sums."""
+"""Reductions: sums, extrema, moments, counts, averages."""
 
 from __future__ import annotations
 
@@ -10,20 +10,39 @@ import numpy as np
 
 from ir import ops
 from ir.op import Op
+from ir.ops.reduce import extreme
 from tracer.array import Tracer
-from tracer.emit import astype, axes_of, axis_of, broadcast, cut, emit, number, reshape, strong
-from tracer.errors import ShapeError, message
-from tracer.numpy.elementwise import is_nan, truth, where
+from tracer.emit import (
+    astype,
+    axes_of,
+    broadcast,
+    broadcast_shapes,
+    emit,
+    lift,
+    number,
+    permute,
+    promoted,
+    reshape,
+    strong,
+)
+from tracer.errors import PromotionError, ShapeError, message
+from tracer.numpy.elementwise import truth, where
+from tracer.numpy.movement import line
 from tracer.numpy.table import implements, tnp
 from tracer.promote import short
-from tracer.tables import ACCUMULATE, REDUCE
+from tracer.tables import REDUCE
 
 Axis = int | tuple[int, ...] | None
 
 
+def folded(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The axes to fold; a 0-d array has, for NumPy's reductions, an axis 0 to name."""
+    return () if not ndim and axis in (0, -1) else axes_of(axis, ndim)
+
+
 def reduced(op: Callable[[tuple[int, ...]], Op], x: Tracer, axis: Axis, keepdims: bool) -> Tracer:
     """Fold the axes away, or to length 1; a result of rank 0 is a scalar."""
-    axes = axes_of(axis, x.ndim)
+    axes = folded(axis, x.ndim)
     made = emit(op(axes), x) if axes else x
     if keepdims:
         made = reshape(made, tuple([1 if d in axes else n for d, n in enumerate(x.shape)]))
@@ -33,7 +52,7 @@ def reduced(op: Callable[[tuple[int, ...]], Op], x: Tracer, axis: Axis, keepdims
 def summable(x: Tracer, dtype: Any) -> Tracer:
     """In the dtype that NumPy sums in: bool and small integers in i64."""
     if dtype is not None:
-        return astype(x, short(dtype))
+        return truth(x) if short(dtype) == "bool" else astype(strong(x), short(dtype))
     return astype(strong(x), "i64") if x.value.type.info.kind in ("int", "bool") else strong(x)
 
 
@@ -41,11 +60,28 @@ def masked(x: Tracer, mask: Any, neutral: float) -> Tracer:
     """The array with the neutral element where the mask is False."""
     if mask is None or mask is True:
         return x
-    return tnp.where(mask, x, x.dtype.type(neutral))
+    return tnp.where(fitted(mask, x.shape), x, x.dtype.type(neutral))
+
+
+def fitted(mask: Any, shape: tuple[int, ...]) -> Any:
+    """The mask of a reduction; it may be repeated, the array may not."""
+    if broadcast_shapes(np.shape(mask), shape) != shape:
+        raise ShapeError(
+            message(
+                f"where= has shape {np.shape(mask)}, and the array {shape}.",
+                "The mask must broadcast to the array's shape.",
+            )
+        )
+    return np.broadcast_to(mask, shape)
 
 
 def empty_extent(x: Tracer, axis: Axis) -> bool:
-    return prod([x.shape[d] for d in axes_of(axis, x.ndim)]) == 0
+    return count(x, axis) == 0
+
+
+def from_initial(x: Tracer, initial: Any) -> Tracer:
+    """Where the fold begins, in the dtype that it is made in."""
+    return astype(strong(lift(x.home, initial)), x.value.type.dtype)
 
 
 @implements(np.sum, arrays="a")
@@ -57,8 +93,12 @@ def sum_(
     initial: Any = None,
     where: Any = None,
 ) -> Tracer:
-    made = reduced(ops.ReduceSum, masked(summable(a, dtype), where, 0), axis, bool(keepdims))
-    return made if initial is None else made + initial
+    x = masked(summable(a, dtype), where, 0)
+    if x.dtype == bool:  # the sum of two bools is whether either holds
+        made = tnp.any(x, axis, keepdims=keepdims)
+    else:
+        made = reduced(ops.ReduceSum, x, axis, bool(keepdims))
+    return made if initial is None else made + from_initial(made, initial)
 
 
 @implements(np.prod, arrays="a")
@@ -70,34 +110,57 @@ def prod_(
     initial: Any = None,
     where: Any = None,
 ) -> Tracer:
-    made = reduced(ops.ReduceProd, masked(summable(a, dtype), where, 1), axis, bool(keepdims))
-    return made if initial is None else made * initial
+    x = masked(summable(a, dtype), where, 1)
+    if x.dtype == bool:
+        made = tnp.all(x, axis, keepdims=keepdims)
+    else:
+        made = reduced(ops.ReduceProd, x, axis, bool(keepdims))
+    return made if initial is None else made * from_initial(made, initial)
 
 
-def extremum(op: Any, pair: Any, name: str) -> Callable[..., Tracer]:
-    def rule(a: Tracer, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Tracer:
-        if initial is not None and empty_extent(a, axis):
-            return tnp.add(tnp.sum(a, axis, keepdims=keepdims) * 0, initial)
-        if empty_extent(a, axis):
+def extremum(op: Any, pair: Any, sign: int) -> Callable[..., Tracer]:
+    """``max`` (sign -1: what it starts below) and ``min``."""
+
+    def rule(
+        a: Tracer,
+        axis: Axis = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = None,
+    ) -> Tracer:
+        name = pair.__name__
+        if initial is None and where is not None and where is not True:
+            raise ShapeError(
+                message(
+                    f"reduction operation {name} has no identity, so where= needs a start.",
+                    "Give initial=.",
+                )
+            )
+        if initial is None and empty_extent(a, axis):
             raise ShapeError(
                 message(
                     f"zero-size array to reduction operation {name} which has no identity.",
                     "Give initial=, or skip empty arrays.",
                 )
             )
-        made = reduced(op, strong(a), axis, bool(keepdims))
-        return made if initial is None else pair(made, initial)
+        x = masked(strong(a), where, extreme(a.value.type.dtype, sign))
+        if empty_extent(a, axis):
+            made = reduced(ops.ReduceSum, tnp.zeros_like(x, int), axis, bool(keepdims))
+            made = Tracer(made.home, number(made, 0, a.value.type.dtype).value)
+            return tnp.add(made, from_initial(made, initial))
+        made = reduced(op, x, axis, bool(keepdims))
+        return made if initial is None else pair(made, from_initial(made, initial))
 
     return rule
 
 
-implements(np.max, np.amax, arrays="a")(extremum(ops.ReduceMax, np.maximum, "maximum"))
-implements(np.min, np.amin, arrays="a")(extremum(ops.ReduceMin, np.minimum, "minimum"))
+implements(np.max, np.amax, arrays="a")(extremum(ops.ReduceMax, np.maximum, -1))
+implements(np.min, np.amin, arrays="a")(extremum(ops.ReduceMin, np.minimum, +1))
 
 
 def quantifier(op: Any, of_nothing: bool) -> Callable[..., Tracer]:
-    def rule(a: Tracer, axis: Axis = None, keepdims: bool = False) -> Tracer:
-        x = truth(a)
+    def rule(a: Tracer, axis: Axis = None, keepdims: bool = False, where: Any = None) -> Tracer:
+        x = masked(truth(a), where, of_nothing)
         if empty_extent(a, axis):
             made = reduced(ops.ReduceSum, astype(x, "i64"), axis, bool(keepdims))
             return Tracer(a.home, number(made, of_nothing, "bool").value, scalar=made.scalar)
@@ -111,30 +174,37 @@ implements(np.all, arrays="a")(quantifier(ops.ReduceMin, True))
 
 
 def count(a: Tracer, axis: Axis) -> int:
-    return prod([a.shape[d] for d in axes_of(axis, a.ndim)])
+    return prod([a.shape[d] for d in folded(axis, a.ndim)])
 
 
-def averaged(a: Tracer, dtype: Any) -> Tracer:
-    """In the dtype that NumPy averages in: integers in f64."""
+def averaged(a: Tracer, dtype: Any) -> Any:
+    """The dtype that NumPy averages in: integers in f64."""
     if dtype is not None:
-        return astype(a, short(dtype))
-    return strong(a) if a.value.type.info.kind == "float" else astype(strong(a), "f64")
+        return dtype
+    return a.dtype if a.dtype.kind == "f" else np.float64
+
+
+def over(total: Tracer, n: Any) -> Tracer:
+    """A sum divided by a count, in the dtype of the sum."""
+    made = astype(tnp.divide(total, n), total.value.type.dtype)
+    return Tracer(made.home, made.value, scalar=not made.shape)
 
 
 @implements(np.mean, arrays="a")
 def mean(
     a: Tracer, axis: Axis = None, dtype: Any = None, keepdims: bool = False, where: Any = None
 ) -> Tracer:
-    x = averaged(a, dtype)
-    total = reduced(ops.ReduceSum, masked(x, where, 0), axis, bool(keepdims))
-    return tnp.divide(total, counted(a, axis, bool(keepdims), where))
+    total = sum_(a, axis, averaged(a, dtype), keepdims, where=where)
+    return over(total, counted(a, axis, keepdims, where))
 
 
 def counted(a: Tracer, axis: Axis, keepdims: bool, mask: Any) -> Any:
     """How many elements go into each result."""
+    axes_of(axis, a.ndim)  # a 0-d array has no axis 0 to average over
     if mask is None or mask is True:
         return float(count(a, axis))
-    return tnp.sum(np.broadcast_to(mask, a.shape), axis, keepdims=keepdims)
+    kept = lift(a.home, fitted(mask, a.shape))
+    return sum_(truth(kept), axis, keepdims=keepdims)
 
 
 @implements(np.var, arrays="a mean")
@@ -148,16 +218,15 @@ def var(
     mean: Tracer | None = None,
     correction: float | None = None,
 ) -> Tracer:
-    x = averaged(a, dtype)
-    n = counted(a, axis, True, where)
+    work = averaged(a, dtype)
     centre = mean
     if centre is None:
-        centre = reduced(ops.ReduceSum, masked(x, where, 0), axis, True) / n
-    off = tnp.square(x - centre)
-    total = reduced(ops.ReduceSum, masked(off, where, 0), axis, bool(keepdims))
-    n = n if isinstance(n, float) else counted(a, axis, bool(keepdims), where)
-    left = np.maximum(n - float(ddof if correction is None else correction), 0.0)
-    return total / (float(left) if isinstance(n, float) else left)
+        centre = over(sum_(a, axis, work, True, where=where), counted(a, axis, True, where))
+    total = sum_(tnp.square(strong(a) - centre), axis, dtype, keepdims, where=where)
+    left = counted(a, axis, keepdims, where) - float(ddof if correction is None else correction)
+    if isinstance(left, float):
+        return over(total, max(left, 0.0))
+    return over(total, tnp.maximum(left, 0.0))
 
 
 def root(x: Tracer) -> Tracer:
@@ -168,22 +237,35 @@ def root(x: Tracer) -> Tracer:
 
 
 @implements(np.std, arrays="a mean")
-def std(a: Tracer, *args: Any, **kwargs: Any) -> Tracer:
-    return root(var(a, *args, **kwargs))
+def std(
+    a: Tracer,
+    axis: Axis = None,
+    dtype: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    where: Any = None,
+    mean: Tracer | None = None,
+    correction: float | None = None,
+) -> Tracer:
+    found = var(a, axis, dtype, ddof, keepdims, where, mean, correction)
+    if found.dtype.kind != "f":
+        raise PromotionError(
+            message(f"std in {found.dtype} is not traced.", "Use a float dtype=, then astype.")
+        )
+    return root(found)
 
 
 def position(op: Any) -> Callable[..., Tracer]:
     def rule(a: Tracer, axis: int | None = None, keepdims: bool = False) -> Tracer:
-        x = reshape(a, (a.size,)) if axis is None else a
-        along = 0 if axis is None else axis_of(axis, a.ndim)
-        if not x.ndim:
-            x = reshape(x, (1,))
+        x, along = line(a, axis)
         if not x.shape[along]:
-            raise ShapeError(message("attempt to get argmax of an empty sequence.", "Skip it."))
+            raise ShapeError(
+                message(f"attempt to get {op.mnemonic} of an empty sequence.", "Skip it.")
+            )
         made = emit(op(along), x)
         if keepdims:
-            folded = axes_of(axis, a.ndim)
-            shape = tuple([1 if d in folded else n for d, n in enumerate(a.shape)])
+            gone = folded(axis, a.ndim)
+            shape = tuple([1 if d in gone else n for d, n in enumerate(a.shape)])
             made = reshape(made, shape)
         return Tracer(made.home, made.value, scalar=not made.shape)
 
@@ -204,53 +286,39 @@ def ptp(a: Tracer, axis: Axis = None, keepdims: bool = False) -> Tracer:
     return tnp.max(a, axis, keepdims=keepdims) - tnp.min(a, axis, keepdims=keepdims)
 
 
-@implements(np.cumsum, arrays="a")
-def cumsum(a: Tracer, axis: int | None = None, dtype: Any = None) -> Tracer:
-    x = reshape(a, (a.size,)) if axis is None else a
-    return emit(ops.CumSum(0 if axis is None else axis_of(axis, a.ndim)), summable(x, dtype))
-
-
-@implements(np.diff, arrays="a")
-def diff(a: Tracer, n: int = 1, axis: int = -1) -> Tracer:
-    along = axis_of(axis, a.ndim)
-    for _ in range(n):
-        length = a.shape[along]
-        later, earlier = cut(a, along, min(1, length), length), cut(a, along, 0, max(length - 1, 0))
-        a = tnp.not_equal(later, earlier) if a.dtype == bool else later - earlier
-    return a
-
-
 @implements(np.average, arrays="a weights")
-def average(a: Tracer, axis: Axis = None, weights: Tracer | None = None) -> Tracer:
+def average(
+    a: Tracer,
+    axis: Axis = None,
+    weights: Tracer | None = None,
+    returned: bool = False,
+    keepdims: bool = False,
+) -> Any:
     if weights is None:
-        return mean(a, axis)
-    if weights.shape != a.shape and axis is not None:
-        (along,) = axes_of(axis, a.ndim)
-        shape = tuple([n if d == along else 1 for d, n in enumerate(a.shape)])
-        weights = broadcast(reshape(weights, shape), a.shape)
-    return tnp.sum(a * weights, axis) / tnp.sum(weights, axis)
+        made = mean(a, axis, keepdims=keepdims)
+        total = tnp.full_like(made, count(a, axis) / max(made.size, 1))
+    else:
+        x, w = promoted([strong(a), strong(weights)])
+        if a.dtype.kind != "f":
+            x, w = astype(x, "f64"), astype(w, "f64")
+        if w.shape != x.shape:
+            w = along_axes(w, folded(axis, a.ndim), x.shape)
+        total = sum_(w, axis, keepdims=keepdims)
+        made = sum_(x * w, axis, keepdims=keepdims) / total
+    return (made, total) if returned else made
 
 
-def ignoring_nan(func: Any, neutral: float) -> Callable[..., Tracer]:
-    """The reduction with every nan replaced by the neutral element."""
-
-    def rule(a: Tracer, axis: Axis = None, keepdims: bool = False) -> Tracer:
-        x = where(is_nan(a), number(a, neutral), a) if a.dtype.kind == "f" else a
-        made: Tracer = func(x, axis=axis, keepdims=keepdims)
-        return made
-
-    return rule
-
-
-implements(np.nansum, arrays="a")(ignoring_nan(np.sum, 0.0))
-implements(np.nanprod, arrays="a")(ignoring_nan(np.prod, 1.0))
-implements(np.nanmax, arrays="a")(ignoring_nan(np.max, float("-inf")))
-implements(np.nanmin, arrays="a")(ignoring_nan(np.min, float("inf")))
-
-
-@implements(np.nanmean, arrays="a")
-def nanmean(a: Tracer, axis: Axis = None, keepdims: bool = False) -> Tracer:
-    return mean(a, axis, keepdims=keepdims, where=~tnp.isnan(a))
+def along_axes(weights: Tracer, axes: tuple[int, ...], shape: tuple[int, ...]) -> Tracer:
+    """Weights of the averaged axes, in the order that they were named, for the whole array."""
+    if weights.shape != tuple([shape[d] for d in axes]):
+        raise ShapeError(
+            message(
+                f"weights of shape {weights.shape} do not fit axes {axes} of shape {shape}.",
+                "Weights have the array's shape, or that of the averaged axes.",
+            )
+        )
+    w = permute(weights, np.argsort(axes).tolist())
+    return broadcast(reshape(w, tuple([n if d in axes else 1 for d, n in enumerate(shape)])), shape)
 
 
 REDUCE.update(
@@ -263,4 +331,3 @@ REDUCE.update(
         np.logical_or: np.any,
     }
 )
-ACCUMULATE[np.add] = np.cumsum

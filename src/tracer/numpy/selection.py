@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ir import ops
+from ir.op import Op
 from tracer import promote
 from tracer.array import Tracer
-from tracer.emit import astype, broadcast, broadcast_together, emit, number, promoted, strong
-from tracer.errors import UntracedFunctionError, message
+from tracer.emit import astype, broadcast, broadcast_together, emit, lift, number, promoted, strong
+from tracer.errors import ShapeError, message
 from tracer.numpy import elementwise
 from tracer.numpy.elementwise import is_nan, truth
 from tracer.numpy.table import implements, tnp
@@ -30,10 +31,10 @@ def where(condition: Tracer, x: Tracer | None = None, y: Tracer | None = None) -
 
 @implements(np.select, lists="condlist choicelist", arrays="default")
 def select(condlist: list[Tracer], choicelist: list[Tracer], default: Any = 0) -> Tracer:
-    made: Tracer = default
-    for condition, choice in zip(condlist[::-1], choicelist[::-1], strict=True):
+    made, *choices = promoted([lift(choicelist[0].home, default), *choicelist])
+    for condition, choice in zip(condlist[::-1], choices[::-1], strict=True):
         made = tnp.where(condition, choice, made)
-    return made
+    return Tracer(made.home, made.value)
 
 
 @implements(np.clip, arrays="a a_min a_max min max")
@@ -46,14 +47,24 @@ def clip(
 ) -> Tracer:
     """At an edge the derivative is 1, so it is a choice and no maximum."""
     low, high = a_min if min is None else min, a_max if max is None else max
-    given = [x for x in (a, low, high) if x is not None]
+    given = [x for x in (strong(a), low, high) if x is not None]
     xs = broadcast_together(promoted(given))
     made = xs[0]
     if low is not None:
-        made = elementwise.where(emit(ops.Less(), made, xs[1]), xs[1], made)
+        made = elementwise.where(beyond(ops.Less(), made, xs[1]), xs[1], made)
     if high is not None:
-        made = elementwise.where(emit(ops.Greater(), made, xs[-1]), xs[-1], made)
+        made = elementwise.where(beyond(ops.Greater(), made, xs[-1]), xs[-1], made)
     return Tracer(made.home, made.value, scalar=not made.shape)
+
+
+def beyond(outside: Op, x: Tracer, edge: Tracer) -> Tracer:
+    """Whether the edge takes the place of x: x is outside, or the edge is nan."""
+    found = emit(outside, x, edge)
+    known = x.home.constants.get(edge.value)
+    plain = isinstance(known, ops.Constant) and known.value == known.value
+    if plain or edge.dtype.kind != "f":
+        return found
+    return emit(ops.Or(), found, is_nan(edge))
 
 
 def astype_(x: Tracer, dtype: Any) -> Tracer:
@@ -67,12 +78,14 @@ if hasattr(np, "astype"):  # a function since NumPy 2.1
 
 @implements(np.round, np.around, arrays="a")
 def round_(a: Tracer, decimals: int = 0) -> Tracer:
+    if a.dtype == bool:
+        return tnp.rint(a)
     if a.dtype.kind != "f":
+        made = strong(a)
         if decimals < 0:
-            raise UntracedFunctionError(
-                message("np.round of integers to tens is not traced.", "Divide, then floor.")
-            )
-        return strong(a)
+            scale = 10.0**-decimals
+            made = astype(tnp.rint(made / scale) * scale, made.value.type.dtype)
+        return Tracer(made.home, made.value, scalar=not made.shape)
     if not decimals:
         return tnp.rint(a)
     scale = 10.0 ** abs(decimals)
@@ -129,6 +142,7 @@ def isneginf(x: Tracer) -> Tracer:
 def isclose(
     a: Tracer, b: Tracer, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tracer:
+    b = astype(strong(b), promote.common(b.value.type.dtype, float))
     near = tnp.less_equal(tnp.absolute(a - b), atol + rtol * tnp.absolute(b)) & tnp.isfinite(b)
     made = tnp.logical_or(near, tnp.equal(a, b))
     if equal_nan:
@@ -144,8 +158,19 @@ def allclose(
 
 
 @implements(np.array_equal, arrays="a1 a2")
-def array_equal(a1: Tracer, a2: Tracer) -> Any:
-    return tnp.all(tnp.equal(a1, a2)) if a1.shape == a2.shape else False
+def array_equal(a1: Tracer, a2: Tracer, equal_nan: bool = False) -> Any:
+    if a1.shape != a2.shape:
+        return False
+    same = tnp.equal(a1, a2)
+    return tnp.all(same | (tnp.isnan(a1) & tnp.isnan(a2)) if equal_nan else same)
+
+
+@implements(np.array_equiv, arrays="a1 a2")
+def array_equiv(a1: Tracer, a2: Tracer) -> Any:
+    try:
+        return tnp.all(tnp.equal(a1, a2))
+    except ShapeError:
+        return False
 
 
 def filled(like: Tracer, fill: Any, dtype: Any, shape: Any) -> Tracer:
@@ -182,14 +207,16 @@ def copy(a: Tracer) -> Tracer:
 
 
 @implements(np.meshgrid, arrays="xi")
-def meshgrid(*xi: Tracer) -> tuple[Tracer, ...]:
-    """The grid of NumPy's default indexing, "xy"."""
+def meshgrid(*xi: Tracer, indexing: str = "xy", sparse: bool = False) -> tuple[Tracer, ...]:
+    """The first two axes change places for "xy"."""
+    if indexing not in ("xy", "ij"):
+        raise ShapeError(message(f"indexing={indexing!r} is none.", "Use 'xy' or 'ij'."))
     n = len(xi)
     made = []
     for d, x in enumerate(xi):
-        spot = 1 - d if d < 2 and n > 1 else d
-        made.append(tnp.reshape(x, tuple([-1 if e == spot else 1 for e in range(n)])))
-    return tuple(tnp.broadcast_arrays(*made))
+        spot = 1 - d if d < 2 and n > 1 and indexing == "xy" else d
+        made.append(tnp.reshape(x, tuple([x.size if e == spot else 1 for e in range(n)])))
+    return tuple(made if sparse else tnp.broadcast_arrays(*made))
 
 
 def relu(x: Tracer) -> Tracer:

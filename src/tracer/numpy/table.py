@@ -33,13 +33,20 @@ class Entry:
         given = inspect.signature(rule).parameters.values()
         self.names = [p.name for p in given if p.kind is not p.VAR_POSITIONAL]
         self.rest = next((p.name for p in given if p.kind is p.VAR_POSITIONAL), None)
+        first = [p.name for p in given if p.kind is p.POSITIONAL_OR_KEYWORD]
+        self.order = first if self.rest else in_order(func, self.names)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         trace = owner(args, kwargs)
         if trace is None:
             return self.func(*args, **kwargs)
-        kwargs = self.accepted(kwargs, len(args))
-        names = [*self.names[: len(args)], *[self.rest] * (len(args) - len(self.names))]
+        if self.rest is None:
+            if len(args) > len(self.order):
+                raise self.refusal("that many arguments")
+            kwargs = dict(zip(self.order, args, strict=False)) | kwargs
+            args = ()
+        kwargs = self.accepted(kwargs)
+        names = [*self.order[: len(args)], *[self.rest] * (len(args) - len(self.order))]
 
         def ready(name: str | None, x: Any) -> Any:
             if name not in self.lifted or x is None:
@@ -53,12 +60,12 @@ class Entry:
             **{name: ready(name, x) for name, x in kwargs.items()},
         )
 
-    def accepted(self, kwargs: dict[str, Any], given: int) -> dict[str, Any]:
+    def accepted(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The keywords that the rule takes; the others must be absent or as by default."""
-        if self.rest is None and given > len(self.names):
-            raise self.refusal("that many arguments")
         kept = {}
         for name, x in kwargs.items():
+            if x is NOT_GIVEN:
+                continue
             if name in self.names:
                 kept[name] = x
             elif not (x is None or (name in IGNORED and x in IGNORED[name])):
@@ -75,6 +82,15 @@ class Entry:
         )
 
 
+def in_order(func: Any, names: list[str]) -> list[str]:
+    """What the positional arguments are: NumPy's order, in which ``out`` has a place too."""
+    try:
+        known = [p.name for p in inspect.signature(func).parameters.values()]
+    except (TypeError, ValueError):  # of older NumPy's compiled functions
+        return names
+    return known if set(names) <= set(known) else names
+
+
 class OnTracers:
     """The table under NumPy's names, typed as what it is on tracers."""
 
@@ -84,6 +100,9 @@ class OnTracers:
 
 
 tnp = OnTracers()
+
+NOT_GIVEN = inspect.signature(np.sum).parameters["keepdims"].default
+"""What NumPy's own code passes for a keyword that was left out."""
 
 IGNORED: dict[str, tuple[Any, ...]] = {
     "order": ("C", "K", "A"),

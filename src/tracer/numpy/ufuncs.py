@@ -89,9 +89,7 @@ class Elementwise:
         given: list[Any] = [x if type(x) in (int, float) else lift(trace, x) for x in xs]
         tags: list[Tag] = [type(x) if type(x) in (int, float) else tag(x) for x in given]
         weak = self.weak and all(isinstance(t, type) for t in tags)
-        if dtype is not None:
-            tags = [dtype] * len(tags)
-        ins, outs = resolve(self.ufunc, *decided(tags))
+        ins, outs = resolve(self.ufunc, *decided(tags), dtype=dtype, **casting(kwargs))
         shape = broadcast_shapes(*[x.shape for x in given if type(x) is Tracer])
         operands = [
             broadcast(astype(x, d), shape)
@@ -122,7 +120,7 @@ class Elementwise:
     def options(self, kwargs: dict[str, Any]) -> str | None:
         """``dtype=``, the one keyword of a ufunc that is traced."""
         left = {k: v for k, v in kwargs.items() if k not in ("dtype", "casting", "order", "subok")}
-        if left and left != {"where": True}:
+        if left and not (left.keys() == {"where"} and left["where"] is True):
             raise UntracedFunctionError(
                 message(
                     f"{numpy_name(self.ufunc)} does not take {next(iter(left))}= on traced arrays.",
@@ -131,6 +129,10 @@ class Elementwise:
             )
         dtype = kwargs.get("dtype")
         return None if dtype is None else short(dtype)
+
+
+def casting(kwargs: dict[str, Any]) -> dict[str, str]:
+    return {"casting": kwargs["casting"]} if "casting" in kwargs else {}
 
 
 def decided(tags: list[Tag]) -> list[Tag]:
