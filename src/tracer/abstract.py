@@ -13,7 +13,7 @@ from ir import ops
 from ir.program import Program
 from ir.types import DTYPES, ArrayType
 from tracer import tree
-from tracer.array import Tracer
+from tracer.array import Tracer, as_read
 from tracer.calls import bits, operand, outputs, traceable, type_of
 from tracer.emit import emit
 from tracer.errors import PromotionError, message
@@ -97,7 +97,7 @@ def stop_gradient(x: Any) -> Any:
     def stopped(leaf: Any) -> Any:
         if not isinstance(leaf, Tracer) or not leaf.value.type.info.differentiable:
             return leaf
-        made = emit(ops.StopGradient(), leaf)
+        made = emit(ops.StopGradient(), as_read(leaf))
         return Tracer(made.home, made.value, leaf.weak, leaf.scalar)
 
     return tree.tree_map(stopped, x)

@@ -14,7 +14,7 @@ from tracer.concrete import python_value, refuse_item_assignment
 from tracer.errors import EscapeError, MutationError, UntracedFunctionError, message
 from tracer.methods import Methods
 from tracer.operators import Operators
-from tracer.trace import Trace
+from tracer.trace import Trace, check_alive
 
 
 class Tracer(Operators, Methods):
@@ -162,6 +162,7 @@ class Tracer(Operators, Methods):
 
 def as_read(x: Tracer) -> Tracer:
     """The tracer itself; under no_grad, what is constant to every derivative."""
+    check_alive(x)
     value = x.home.read(x.value)
     return x if value is x.value else Tracer(x.home, value, x.weak, x.scalar)
 

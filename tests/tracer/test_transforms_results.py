@@ -19,6 +19,8 @@ from tracer import (
     jit,
     jvp,
     linearize,
+    stop_gradient,
+    trace,
     vjp,
     vmap,
 )
@@ -219,3 +221,56 @@ def test_a_vjp_function_in_threads():
     assert len(found) == 12
     for x in found:
         np.testing.assert_allclose(x, expected)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        stop_gradient,
+        np.sin,
+        np.copy,
+        lambda x: x[...],
+        lambda x: x.astype(float),
+        lambda x: x.T,
+        vmap(lambda x: x),
+        grad(np.sum),
+        lambda x: vjp(np.sin, X)[1](x),
+        lambda x: jvp(np.sin, (X,), (x,)),
+        lambda x: jit(lambda: x * 2)(),
+        lambda x: grad(lambda y: x)(1.0),
+    ],
+)
+def test_a_leaked_tracer_is_refused_everywhere(use):
+    kept = []
+    grad(lambda x: kept.append(x) or np.sum(x))(X)
+    with pytest.raises(errors.LeakedTracerError, match="whose trace has ended"):
+        use(kept[0])
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8", "i4", "?", ">f8", ">i4"])
+def test_a_captured_array_is_taken_anew_when_its_bits_change(dtype):
+    given = (np.arange(200).reshape(10, 20).T % 2).astype(dtype)
+
+    def f(x):
+        first = np.sum(x * given)
+        again = np.sum(x * given)
+        given[0, 0] = 1
+        return first + again + np.sum(x * given)
+
+    found = grad(f)(1.0)
+    given[0, 0] = 0
+    assert found == 3 * np.sum(given) + 1
+    program = trace(lambda x: np.sum(x * given) + np.sum(x * given), 1.0)
+    assert len(program.params) == 2
+
+
+def test_zeros_of_either_sign_are_not_the_same_capture():
+    zeros = np.zeros(100)
+
+    def f(x):
+        zeros[:] = 0.0
+        first = np.sum(np.copysign(x, zeros))
+        zeros[:] = -0.0
+        return first - np.sum(np.copysign(x, zeros))
+
+    assert f(2.0) == vjp(f, 2.0)[0] == 400.0
