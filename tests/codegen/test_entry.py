@@ -77,7 +77,9 @@ def test_what_goes_through_python_each_time() -> None:
     jitted = jit(lambda x: x * 2)
     for x in (X, 7):
         jitted(x)
-    awkward = (X[::-1], X.astype(">f8"), -1)
+    misaligned = np.zeros(25, np.uint8)[1:].view(np.float64)
+    misaligned[:] = X
+    awkward = (X[::-1], X.astype(">f8"), misaligned, -1)
     with reaching_python() as seen:
         for x in awkward:
             assert_same(jitted(x), np.asarray(x, np.asarray(x).dtype.newbyteorder("="))[()] * 2)
