@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
+from inspect import isgeneratorfunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Union
 
@@ -93,9 +94,33 @@ class no_grad:
         close(self)
 
     def __call__(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        if isgeneratorfunction(func):
+            return step_by_step(func)
+
         @wraps(func)
         def without_gradient(*args: Any, **kwargs: Any) -> Any:
             with no_grad():
                 return func(*args, **kwargs)
 
         return without_gradient
+
+
+def step_by_step(func: Callable[..., Any]) -> Callable[..., Any]:
+    """A generator function whose steps run under no_grad, and not what runs between them."""
+
+    @wraps(func)
+    def without_gradient(*args: Any, **kwargs: Any) -> Any:
+        steps = func(*args, **kwargs)
+        step = partial(next, steps)
+        while True:
+            try:
+                with no_grad():
+                    item = step()
+            except StopIteration as end:
+                return end.value
+            try:
+                step = partial(steps.send, (yield item))
+            except BaseException as error:
+                step = partial(steps.throw, error)
+
+    return without_gradient

@@ -130,3 +130,33 @@ def test_an_inner_trace_in_an_empty_context():
         return contextvars.Context().run(inner, a)
 
     assert grad(f)(3.0) == 12
+
+
+def test_a_decorated_generator_hides_its_steps_only():
+    ended = []
+
+    @no_grad()
+    def squares(x):
+        try:
+            got = yield x**2
+            try:
+                yield got * x
+            except KeyError:
+                yield 3.0 * x
+            return x**3
+        finally:
+            ended.append(True)
+
+    def f(x):
+        steps = squares(x)
+        total = x**2 - next(steps) + steps.send(x) + steps.throw(KeyError())
+        with pytest.raises(StopIteration) as end:
+            next(steps)
+        return total + x * end.value.value
+
+    assert grad(f)(2.0) == 4.0 + 8.0
+    steps = squares(2.0)
+    next(steps)
+    steps.close()
+    assert len(ended) == 2
+    assert STACK.get() == ()
