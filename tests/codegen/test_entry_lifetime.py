@@ -215,24 +215,23 @@ def test_calls_do_not_grow_the_process(name: str, figures: Any) -> None:
 
 def test_a_kept_workspace_does_not_grow_the_process() -> None:
     """One is kept for each function, goes with it, and a thread that finds none makes its own."""
-    x = np.linspace(0.0, 1.0, 3000)
+    x, large = np.linspace(0.0, 1.0, 3000), np.linspace(0.0, 1.0, 50_000)
 
     def used() -> None:
         jitted = jit(heavy)
-        expected = jitted(x)
+        expected = jitted(large)
         with natively():
-            for _ in repeat(None, 20):
-                assert_same(jitted(x), expected)
+            for _ in repeat(None, 3):
+                assert_same(jitted(large), expected)
         (variant,) = jitted.variants.values()
-        assert variant.compiled.workspace > 16 * KIB
-        assert not variant.compiled.signature.release
+        assert variant.compiled.workspace >= large.nbytes
 
-    for _ in range(25):
+    for _ in range(15):
         used()
     before = resident()
-    for _ in range(25):
+    for _ in range(15):
         used()
-    assert resident() - before < 1024 * KIB
+    assert resident() - before < 10 * large.nbytes
     jitted = jit(heavy)
     jitted(x)
     before = resident()
