@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, product
 from typing import Any
 
 from codegen.index import Affine, Axis, Data, Index, bounds
-from ir.program import Equation, Value
+from codegen.inlining import Inlining
+from ir.program import Value
 from ir.scalar import Accumulators
 from ir.types import ArrayType
 
@@ -75,7 +76,7 @@ def within(index: Index, low: int, high: int) -> Within | bool:
 class PlanKernel:
     """The element language spoken to the planner."""
 
-    inlined: Mapping[Value, Equation]
+    inlined: Inlining
     """Equations whose elements are computed where they are read."""
     access: Access = field(default_factory=Access)
     numbers: Iterator[int] = field(default_factory=count)
@@ -200,7 +201,7 @@ class PlanSource:
         return self.value.type
 
     def __getitem__(self, at: tuple[Index, ...]) -> Symbol:
-        eq = self.kernel.inlined.get(self.value)
+        eq = self.kernel.inlined.where(self.value, at)
         if eq is None:
             self.kernel.access.reads[Read(self.value, at)] = None
             return SYMBOL

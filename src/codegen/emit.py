@@ -101,13 +101,13 @@ class Emitter:
             with self.k.loop(blocks):
                 (total,) = self.carried(step)
                 found = self.k.load(partial, (along(blocks),))
-                self.carry_on(step, (op.combine(self.k, total, found),))
+                self.carry_on(step, (self.k.call(op.pair.mnemonic, total, found),))
             return
         buffer = self.k.buffers[step.value]
         with self.k.loop(blocks), self.over(step) as at:
             total = self.k.load(buffer, at)
             found = self.k.load(partial, (along(blocks), *at))
-            self.k.store(buffer, at, op.combine(self.k, total, found))
+            self.k.store(buffer, at, self.k.call(op.pair.mnemonic, total, found))
 
     def keep(self, item: Item, at: At, found: Register) -> None:
         """The element is known from here on, and stored where its value has a buffer."""

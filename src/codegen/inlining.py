@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen.index import Affine, Axis, Index
 from ir import ops
 from ir.graph import use_counts
 from ir.ops.families import Elementwise
@@ -13,11 +14,18 @@ DEEPEST = 32
 """Inlined equations between a read and what is stored."""
 
 
-class Inlining:
+CHEAP = 6
+"""Additions, products and the like that are computed again where a neighbour is read."""
+
+
+class Inlining(dict[Value, Equation]):
     """The inlined equations of a program, by value, and what lies stored under each."""
 
     def __init__(self, program: Program) -> None:
-        self.equations: dict[Value, Equation] = {}
+        super().__init__()
+        self.again: dict[Value, Equation] = {}
+        """Equations so cheap that a neighbour's element is computed again and not stored."""
+        self.weight: dict[Value, int] = {}
         self.roots: dict[Value, tuple[Value, ...]] = {}
         self.depth: dict[Value, int] = {}
         self.piecewise: set[Value] = set()
@@ -25,9 +33,28 @@ class Inlining:
         for eq in program.equations:
             if self.fits(eq):
                 self.add(eq)
+            elif isinstance(eq.op, Elementwise | ops.Select):
+                self.weigh(eq)
+
+    def weigh(self, eq: Equation) -> None:
+        """Note an elementwise equation that costs little from what is stored anyway."""
+        below = [r for v in eq.operands for r in self.stored_under(v)]
+        own = eq.op.work([v.type for v in eq.operands], [eq.result.type])
+        total = own // max(eq.result.type.size, 1)
+        total += sum(self.weight.get(v, 0) for v in dict.fromkeys(below))
+        self.weight[eq.result] = total
+        if total <= CHEAP and eq.result.type.size > SMALL and not self.piecewise & set(eq.operands):
+            self.again[eq.result] = eq
+
+    def where(self, v: Value, at: tuple[Index, ...]) -> Equation | None:
+        """The equation to compute the element from where it is read; None where it is stored."""
+        found = self.get(v)
+        if found is None and v in self.again and is_shifted(at, v.type.shape):
+            return self.again[v]
+        return found
 
     def add(self, eq: Equation) -> None:
-        self.equations[eq.result] = eq
+        self[eq.result] = eq
         self.depth[eq.result] = 1 + max([self.depth.get(v, 0) for v in eq.operands], default=0)
         below = [r for v in eq.operands for r in self.stored_under(v)]
         self.roots[eq.result] = tuple(dict.fromkeys(below))
@@ -62,11 +89,22 @@ class Inlining:
         """
         last: dict[Value, int] = {}
         for position, eq in enumerate(program.equations):
-            if not eq.results or eq.results[0] not in self.equations:
+            if not eq.results or eq.results[0] not in self:
                 last.update((r, position) for v in eq.operands for r in self.stored_under(v))
         for v in program.results:
             last.update(dict.fromkeys(self.stored_under(v), len(program.equations)))
         return last
+
+
+def is_shifted(at: tuple[Index, ...], shape: tuple[int, ...]) -> bool:
+    """Whether the index is other than one loop for each dimension, from its beginning on."""
+    for i, n in zip(at, shape, strict=True):
+        match i:
+            case Affine(terms=((Axis(), 1),), constant=0):
+                continue
+            case _ if n > 1:
+                return True
+    return False
 
 
 def read_once_elementwise(program: Program) -> set[Value]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from codegen.access import Read
-from codegen.index import Affine, Axis, Index, along
+from codegen.index import Affine, Axis, Index, along, bounds
 from ir.program import Equation, Value
 
 
@@ -35,7 +35,7 @@ class Dependency:
     index: tuple[Index, ...] | None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Loop:
     """``for axis: body``"""
 
@@ -43,7 +43,7 @@ class Loop:
     body: list[Loop | Item] = field(default_factory=list)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Item:
     """Something to do at each step of ``levels``; subclasses say what."""
 
@@ -69,18 +69,33 @@ class Item:
         return tuple([index[d] for d in range(len(index))])
 
     def over(self) -> tuple[Index, ...]:
-        """The index of the fold at a step; a fold of one step stands at 0."""
-        index: dict[int, Index] = {}
+        """The index of the fold at a step."""
+        index: dict[int, Index] = dict(self.fixed_folds)
         for level, loop in zip(self.levels, self.path, strict=True):
             if level.fold is not None:
                 index[level.fold] = level.index(loop.axis)
-        return tuple([index.get(d, 0) for d in range(self.folds)])
+        return tuple([index[d] for d in range(self.folds)])
 
     folds: int = 0
     """How many axes the item folds."""
+    fixed_folds: dict[int, int] = field(default_factory=dict)
+    """Folds that have one step, and where."""
+
+    def meets(self, index: tuple[Index, ...]) -> bool:
+        """Whether a read at the index may find an element that the item makes."""
+        for dim, place in self.fixed.items():
+            low, high = bounds(index[dim])
+            if not low <= place <= high:
+                return False
+        for level in self.levels:
+            if level.dim is not None:
+                low, high = bounds(index[level.dim])
+                if high < level.axis.low or low >= level.axis.high:
+                    return False
+        return True
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Carried(Item):
     """An item that carries registers from step to step of its loops from depth ``opens`` on."""
 
@@ -107,14 +122,14 @@ class ScanStep(Carried):
     """The next element of a scan, from a carry in a register."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Open(Item):
     """The carried registers of ``step`` set to their first values, before its loops."""
 
     step: Carried | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Close(Item):
     """The element that the carried registers of ``step`` give, after its loops."""
 
@@ -133,7 +148,7 @@ class Update(Item):
     """An element of the updates added in the value's buffer."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Effect(Item):
     """A guard or check: the status is its number if it fails before all others."""
 

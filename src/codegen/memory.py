@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
+from codegen.index import Index
 from codegen.items import Carried, Close, Item, Level, Loop, MemoryStep, Static
 from codegen.parallel import Region, region
 from codegen.plan import Plan, buffer_of
@@ -170,7 +171,7 @@ def memory_spans(plan: Plan, chunks: list[list[Node]]) -> dict[Value, int]:
         for read in item.reads:
             makers = plan.definitions.get(read.value)
             if makers and needs_memory(makers, item, read.index, chunk_of):
-                limit(read.value, shared(makers[0], item))
+                limit(read.value, shared(makers[0], item) if len(makers) == 1 else 0)
     for item in plan.items:
         for read in item.reads:
             if read.value in spans and (makers := plan.definitions.get(read.value)):
@@ -180,10 +181,8 @@ def memory_spans(plan: Plan, chunks: list[list[Node]]) -> dict[Value, int]:
 
 def sorted_by_item(plan: Plan) -> list[Value]:
     """The values that must lie whole in memory, in the order in which items make them."""
-    split = {v for v, makers in plan.definitions.items() if len(makers) > 1}
-    chosen = plan.in_memory | split
     made = [*(item.value for item in plan.items), *plan.shares]
-    return [v for v in dict.fromkeys(made) if v in chosen]
+    return [v for v in dict.fromkeys(made) if v in plan.in_memory]
 
 
 def shared(maker: Item, reader: Item) -> int:
@@ -197,9 +196,11 @@ def shared(maker: Item, reader: Item) -> int:
 
 
 def needs_memory(
-    makers: list[Item], reader: Item, index: tuple[object, ...], chunk_of: dict[Item, int]
+    makers: list[Item], reader: Item, index: tuple[Index, ...], chunk_of: dict[Item, int]
 ) -> bool:
     """Whether the reader cannot see the register that the maker leaves."""
+    if len(makers) > 1:
+        makers = [maker for maker in makers if maker.meets(index)]
     maker = makers[0]
     if len(makers) > 1 or chunk_of[maker] != chunk_of[reader]:
         return True

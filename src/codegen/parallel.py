@@ -48,7 +48,7 @@ def region(node: Node) -> Region | None:
     blocks = -(-node.axis.extent // step)
     items = list(leaves(node))
     folds = tuple([i for i in items if isinstance(i, Carried) and i.opens == 0])
-    apart = all(hasattr(i.eq.op, "combine") and fits(i, blocks) for i in folds)
+    apart = all(hasattr(i.eq.op, "pair") and fits(i, blocks) for i in folds)
     meeting = any(isinstance(i, Update | Effect | Contraction) for i in items)
     meeting = meeting or any(isinstance(i, ScanStep) and i.opens == 0 for i in items)
     return Region(node, step, blocks, folds) if apart and not meeting else None

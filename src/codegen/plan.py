@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from codegen.inlining import Inlining
 from codegen.items import Item
 from codegen.schedule import Node
 from ir.program import Equation, Program, Value
@@ -14,7 +15,7 @@ class Plan:
     """All that emission needs to know of a program."""
 
     program: Program
-    inlined: dict[Value, Equation]
+    inlined: Inlining
     """Equations whose elements are computed where they are read."""
     literals: dict[Value, Equation] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from math import prod
-
-from codegen.access import SYMBOL, FoldingKernel, PlanKernel, ShapeKernel, UnrolledKernel
+from codegen.access import SYMBOL, PlanKernel, UnrolledKernel
+from codegen.cuts import Cuts, Space
 from codegen.index import Affine, Axis, along
 from codegen.inlining import SMALL, Inlining
 from codegen.items import (
@@ -26,12 +25,9 @@ from codegen.items import (
 from codegen.kernels import contraction
 from codegen.plan import Plan, buffer_of
 from codegen.schedule import schedule
-from codegen.space import first_fold, has_data, levels_of, memory_order, places, split
+from codegen.space import first_fold, has_data, levels_of, memory_order, places
 from ir import ops
 from ir.program import Equation, Program, Value
-
-UNROLLED = 64
-"""Steps of a fold, over all elements of a small value, that are unrolled with it."""
 
 
 def make_plan(program: Program) -> Plan:
@@ -40,6 +36,7 @@ def make_plan(program: Program) -> Plan:
     for position, eq in enumerate(program.equations):
         planner.equation(position, eq)
     planner.bind_results()
+    planner.drop_unread()
     planner.plan.tree = schedule(planner.plan.items)
     return planner.plan
 
@@ -49,7 +46,8 @@ class Planner:
 
     def __init__(self, program: Program) -> None:
         inlining = Inlining(program)
-        self.plan = Plan(program, inlining.equations)
+        self.plan = Plan(program, inlining)
+        self.cuts = Cuts(program, inlining)
         self.last_read = inlining.last_reads(program)
         self.readers: dict[Value, list[Item]] = {}
         self.whole: dict[Value, Value] = {}
@@ -82,65 +80,69 @@ class Planner:
 
     def element(self, eq: Equation) -> None:
         """A pulled op: small values in straight-line code, others in loops, folds inside."""
-        value = eq.result
-        probe = ShapeKernel(self.plan.inlined)
-        self.run(eq, probe, [Axis(0, n) for n in value.type.shape])
-        steps = max(prod(probe.extents), 1)
-        if value.type.size <= SMALL and value.type.size * steps <= UNROLLED:
-            self.static(eq, value.type.size * steps)
-        elif probe.accumulators:
-            self.fold(eq, probe)
+        space = self.cuts.space(eq)
+        if space.small:
+            self.static(eq, space)
+        elif space.accumulators:
+            self.fold(eq, space)
         else:
-            self.pieces(eq)
+            self.pieces(eq, space)
 
-    def run(self, eq: Equation, kernel: PlanKernel, axes: list[Axis]) -> None:
-        """The op's element at the axes, seen by the kernel."""
-        at = tuple([along(axis) for axis in axes])
-        eq.op.element(kernel, at, *[kernel.source(v) for v in eq.operands])
-
-    def static(self, eq: Equation, steps: int) -> None:
+    def static(self, eq: Equation, space: Space) -> None:
         kernel = UnrolledKernel(self.plan.inlined)
         for at in places(eq.result.type.shape):
             eq.op.element(kernel, at, *[kernel.source(v) for v in eq.operands])
-        item = Static(eq, eq.result, cost=steps * (1 + eq.op.cost // 8))
-        self.add(item, kernel)
+        cost = eq.result.type.size * space.steps * (1 + eq.op.cost // 8)
+        self.add(Static(eq, eq.result, cost=cost), kernel)
 
-    def pieces(self, eq: Equation) -> None:
+    def pieces(self, eq: Equation, space: Space) -> None:
         """One item for each piece of the iteration space: where maps are piecewise, several."""
-        kernel = PlanKernel(self.plan.inlined)
-        axes = [Axis(0, n) for n in eq.result.type.shape]
-        self.run(eq, kernel, axes)
-        for ranges in split(axes, kernel):
-            kernel = PlanKernel(self.plan.inlined)
-            axes = [Axis(low, high) for low, high in ranges]
-            self.run(eq, kernel, axes)
-            item = Compute(eq, eq.result, *levels_of(axes), serial=kernel.access.branches, cost=20)
+        for piece in self.cuts.pieces(space):
+            kernel = piece.access(self.plan.inlined)
+            item = Compute(eq, eq.result, *levels_of(piece.axes), cost=20)
+            item.serial = kernel.access.branches
             self.add(item, kernel)
 
-    def fold(self, eq: Equation, probe: ShapeKernel) -> None:
+    def fold(self, eq: Equation, space: Space) -> None:
+        """A fold whole, or its segments and what joins them."""
+        segments = self.cuts.segments(space)
+        if len(segments) == 1:
+            for piece in self.cuts.pieces(space):
+                self.fold_piece(eq, piece)
+            return
+        parts = []
+        for segment in segments:
+            part = Equation(eq.op, eq.operands, (Value(eq.result.type),), (), eq.loc)
+            parts.append(part.result)
+            for piece in self.cuts.pieces(segment):
+                self.fold_piece(part, piece)
+        for n, part_value in enumerate(parts[1:], 1):
+            last = n == len(parts) - 1
+            total = eq.result if last else Value(eq.result.type)
+            join = Equation(eq.op.pair(), (parts[0], part_value), (total,), (), eq.loc)
+            self.element(join)
+            parts[0] = total
+
+    def fold_piece(self, eq: Equation, piece: Space) -> None:
         """Loops over the result and the fold, in the order in which the operands lie in memory."""
-        axes = [Axis(0, n) for n in eq.result.type.shape]
-        folded = [Axis(0, n) for n in probe.extents]
-        over = tuple([along(axis) for axis in folded])
-        kernel = FoldingKernel(self.plan.inlined, over=over)
-        if 0 not in probe.extents:
-            self.run(eq, kernel, axes)
-        levels, fixed = levels_of(axes)
-        folds = [Level(a, None, n) for n, a in enumerate(folded) if a.extent != 1]
+        levels, fixed = levels_of(piece.axes)
+        if 0 in piece.extents:
+            self.plan.in_memory.add(eq.result)
+            self.add(Fill(eq, eq.result, levels, fixed), PlanKernel(self.plan.inlined))
+            return
+        kernel = piece.access(self.plan.inlined)
+        folds = [Level(a, None, n) for n, a in enumerate(piece.folds) if a.extent != 1]
         order = memory_order([*levels, *folds], kernel)
         outer = any(level.dim is not None for level in order[first_fold(order) :])
-        if 0 in probe.extents:
-            self.plan.in_memory.add(eq.result)
-            return self.add(Fill(eq, eq.result, levels, fixed), PlanKernel(self.plan.inlined))
         kind: type[Carried] = MemoryStep
-        if not outer or probe.accumulators != 1:
+        if not outer or piece.accumulators != 1:
             order.sort(key=lambda level: level.dim is None)
             kind = FoldStep
-        step = kind(
-            eq, eq.result, order, fixed, folds=len(folded), cost=30, opens=first_fold(order)
-        )
+        step = kind(eq, eq.result, order, fixed, cost=30, opens=first_fold(order))
+        step.folds = len(piece.folds)
+        step.fixed_folds = {n: a.low for n, a in enumerate(piece.folds) if a.extent == 1}
         step.serial = kernel.access.branches
-        return self.add(step, kernel)
+        self.add(step, kernel)
 
     def scan(self, eq: Equation) -> None:
         """The scanned axis innermost, its carry in a register."""
@@ -231,7 +233,7 @@ class Planner:
     def copied(self, v: Value) -> Value:
         """The same elements in a buffer of their own."""
         eq = Equation(ops.StopGradient(), (v,), (Value(v.type),))
-        self.pieces(eq)
+        self.pieces(eq, self.cuts.space(eq))
         self.plan.in_memory.add(eq.result)
         return eq.result
 
@@ -239,14 +241,25 @@ class Planner:
         """Note what the item reads, and put it in the plan."""
         item.reads = list(kernel.access.reads)
         for read in item.reads:
-            makers = self.plan.definitions.get(read.value, ())
-            stepwise = len(makers) == 1 and not isinstance(makers[0], Update)
+            makers = self.plan.definitions.get(read.value, [])
+            met = [m for m in makers if m.meets(read.index)] if len(makers) > 1 else makers
+            stepwise = len(met) == 1 and not isinstance(met[0], Update)
             index = read.index if stepwise else None
-            item.dependencies += [Dependency(maker, index) for maker in makers]
+            item.dependencies += [Dependency(maker, index) for maker in met]
             self.readers.setdefault(read.value, []).append(item)
         self.plan.items.append(item)
         if not isinstance(item, Effect):
             self.plan.definitions.setdefault(item.value, []).append(item)
+
+    def drop_unread(self) -> None:
+        """Leave out the items of values that every reader computes again for itself."""
+        needed = set(self.plan.in_memory)
+        kept: list[Item] = []
+        for item in reversed(self.plan.items):
+            if isinstance(item, Effect) or item.value in needed:
+                kept.append(item)
+                needed.update(read.value for read in item.reads)
+        self.plan.items = kept[::-1]
 
     def bind_results(self) -> None:
         """Compute each result right in its buffer where it has one of its own; copy the others."""

@@ -11,9 +11,10 @@ from typing import Any
 from codegen.access import Within, within
 from codegen.functions import FUNCTIONS, convert
 from codegen.index import Affine, Axis, Data, Index, Quotient, bounds, flat
+from codegen.inlining import Inlining
 from codegen.memory import Buffer
 from codegen.text import MEMORY, TYPES, Function, number
-from ir.program import Equation, Value
+from ir.program import Value
 from ir.scalar import Accumulators
 from ir.types import DTYPES, ArrayType
 
@@ -70,7 +71,7 @@ class EmitKernel:
     """Writes elements into a function; remembers what it has computed, by scope."""
 
     f: Function
-    inlined: Mapping[Value, Equation]
+    inlined: Inlining
     buffers: Mapping[Value, Buffer]
     pointer: Callable[[Buffer], str]
     counters: dict[Axis, str] = field(default_factory=dict)
@@ -107,7 +108,7 @@ class EmitKernel:
         for scope in reversed(self.scopes):
             if (known := scope.get((value, at))) is not None:
                 return known
-        eq = self.inlined.get(value)
+        eq = self.inlined.where(value, at)
         if eq is None:
             found = self.load(self.buffers[value], at)
         else:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
-from math import prod
 
 from codegen.access import PlanKernel
 from codegen.index import Affine, Axis, Data, Index
 from codegen.items import Level
-
-PIECES = 4096
-"""Pieces that a piecewise map is split into; beyond that each element chooses at run time."""
 
 
 def places(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -32,17 +28,6 @@ def first_fold(order: Sequence[Level]) -> int:
 def has_data(index: Index) -> bool:
     """Whether the index depends on a number that the program computes."""
     return not isinstance(index, int) and any(isinstance(atom, Data) for atom, _ in index.terms)
-
-
-def split(axes: Sequence[Axis], kernel: PlanKernel) -> list[list[tuple[int, int]]]:
-    """The pieces of the iteration space in which no map changes piece."""
-    cuts = []
-    for axis in axes:
-        points = [axis.low, *sorted(kernel.access.splits.get(axis, ())), axis.high]
-        cuts.append(list(pairwise(points)))
-    if prod(map(len, cuts)) > PIECES:
-        return [[(axis.low, axis.high) for axis in axes]]
-    return [list(piece) for piece in product(*cuts)]
 
 
 def memory_order(levels: list[Level], kernel: PlanKernel) -> list[Level]:

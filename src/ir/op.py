@@ -123,8 +123,8 @@ class Op(metaclass=Interned):
     element: ClassVar[Callable[..., Any]]
     """One element of the result, pulled, in the element language. Read by ``codegen``."""
 
-    combine: ClassVar[Callable[..., Any]]
-    """Of a fold: one accumulator from two, of two parts of the fold. Read by ``codegen``."""
+    pair: ClassVar[type[Op]]
+    """Of a fold: the op that makes one total of two parts' totals. Read by ``codegen``."""
 
     scan: ClassVar[Callable[..., Any]]
     """The running value along ``axis``, from the one before. Read by ``codegen``."""

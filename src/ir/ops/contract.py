@@ -34,6 +34,7 @@ class DotGeneral(Bilinear):
 
     contract: tuple[Axes, Axes]
     batch: tuple[Axes, Axes] = ((), ())
+    pair = ops.Add
 
     def infer(self, x: ArrayType, y: ArrayType) -> ArrayType:
         for role, (left, right) in [("contract", self.contract), ("batch", self.batch)]:
@@ -90,9 +91,6 @@ class DotGeneral(Bilinear):
         zero = k.const(0, x.type.dtype)
         (total,) = k.fold(sizes, (zero,), step, reassociate=True)
         return total  # type: ignore[no-any-return]
-
-    def combine(self, k: Kernel, x: Scalar, y: Scalar) -> Scalar:
-        return x + y  # type: ignore[no-any-return]
 
     def transpose(
         self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]

@@ -66,6 +66,7 @@ class ReduceSum(Reduction, Linear):
     """The sum over ``axes``."""
 
     axes: tuple[int, ...]
+    pair = ops.Add
 
     def infer(self, x: ArrayType) -> ArrayType:
         require(x.info.kind in ("int", "float"), self, "needs numbers", operand=x)
@@ -82,9 +83,6 @@ class ReduceSum(Reduction, Linear):
         (total,) = k.fold(self.extents(x), (zero,), step, reassociate=True)
         return total  # type: ignore[no-any-return]
 
-    def combine(self, k: Kernel, x: Scalar, y: Scalar) -> Scalar:
-        return x + y  # type: ignore[no-any-return]
-
     def transpose(
         self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]
     ) -> tuple[Tangent, ...]:
@@ -96,6 +94,7 @@ class ReduceProd(Reduction):
     """The product over ``axes``; its derivative is right where elements are zero."""
 
     axes: tuple[int, ...]
+    pair = ops.Mul
 
     def infer(self, x: ArrayType) -> ArrayType:
         require(x.info.kind in ("int", "float"), self, "needs numbers", operand=x)
@@ -111,9 +110,6 @@ class ReduceProd(Reduction):
         one = k.const(1, x.type.dtype)
         (total,) = k.fold(self.extents(x), (one,), step, reassociate=True)
         return total  # type: ignore[no-any-return]
-
-    def combine(self, k: Kernel, x: Scalar, y: Scalar) -> Scalar:
-        return x * y  # type: ignore[no-any-return]
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
         """Multiply halves pairwise until one factor is left, by the product rule each time."""
@@ -155,7 +151,6 @@ class ReduceExtremum(Reduction):
     """The largest or smallest element; nan if there is one. Ties share the derivative."""
 
     axes: tuple[int, ...]
-    pair: ClassVar[type[Op]]
     sign: ClassVar[int]
 
     def infer(self, x: ArrayType) -> ArrayType:
@@ -173,9 +168,6 @@ class ReduceExtremum(Reduction):
         first = k.const(extreme(x.type.dtype, self.sign), x.type.dtype)
         (found,) = k.fold(self.extents(x), (first,), step)
         return found  # type: ignore[no-any-return]
-
-    def combine(self, k: Kernel, x: Scalar, y: Scalar) -> Scalar:
-        return k.call(self.pair.mnemonic, x, y)  # type: ignore[no-any-return]
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
         (x,), (t,) = xs, ts

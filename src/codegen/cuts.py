@@ -1,0 +1,166 @@
+"""Iteration spaces and where they are cut: where a map changes piece, and where what is read at the
+same steps is cut, so that loops that belong together stay together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from math import prod
+
+from codegen.access import FoldingKernel, PlanKernel, ShapeKernel
+from codegen.index import Affine, Axis, along
+from codegen.inlining import SMALL, Inlining
+from ir import ops
+from ir.program import Equation, Program, Value
+
+UNROLLED = 64
+"""Steps of a fold, over all elements of a small value, that are unrolled with it."""
+PIECES = 4096
+"""Pieces that a space is cut into; beyond that each element chooses at run time."""
+SHARED = 6
+"""Cuts that loops over the same steps share; with more, each has only its own."""
+
+
+@dataclass(eq=False, repr=False)
+class Space:
+    """The loops of a pulled equation: over the dimensions of its result, and over its fold."""
+
+    eq: Equation
+    axes: list[Axis]
+    folds: list[Axis]
+    accumulators: int
+
+    @property
+    def extents(self) -> list[int]:
+        return [axis.extent for axis in self.folds]
+
+    @property
+    def steps(self) -> int:
+        """Steps of the fold, for each element."""
+        return max(prod(self.extents), 1)
+
+    @property
+    def small(self) -> bool:
+        """Whether all elements are computed in straight-line code."""
+        size = self.eq.result.type.size
+        return size <= SMALL and size * self.steps <= UNROLLED
+
+    def access(self, inlined: Inlining) -> PlanKernel:
+        """What an element reads at each step."""
+        over = tuple([along(axis) for axis in self.folds])
+        kernel = FoldingKernel(inlined, over=over)
+        if 0 not in self.extents:
+            at = tuple([along(axis) for axis in self.axes])
+            self.eq.op.element(kernel, at, *[kernel.source(v) for v in self.eq.operands])
+        return kernel
+
+
+@dataclass
+class Cuts:
+    """The spaces of a program and their cuts."""
+
+    program: Program
+    inlined: Inlining
+    spaces: dict[Value, Space] = field(default_factory=dict)
+    points: dict[Axis, set[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.inlined.piecewise:
+            self.find()
+
+    def space(self, eq: Equation) -> Space:
+        """The whole space of an equation."""
+        found = self.spaces.get(eq.result)
+        if found is not None and found.eq is eq:
+            return found
+        probe = ShapeKernel(self.inlined)
+        axes = [Axis(0, n) for n in eq.result.type.shape]
+        at = tuple([along(axis) for axis in axes])
+        eq.op.element(probe, at, *[probe.source(v) for v in eq.operands])
+        folds = [Axis(0, n) for n in probe.extents]
+        self.spaces[eq.result] = Space(eq, axes, folds, probe.accumulators)
+        return self.spaces[eq.result]
+
+    def find(self) -> None:
+        """Cut every space where its own maps change piece, and where its neighbours are cut."""
+        classes = Classes()
+        for eq in self.program.equations:
+            if not self.is_pulled(eq):
+                continue
+            space = self.space(eq)
+            if space.small or 0 in space.extents:
+                continue
+            access = space.access(self.inlined).access
+            for axis, points in access.splits.items():
+                self.points.setdefault(axis, set()).update(points)
+            for read in access.reads:
+                maker = self.spaces.get(read.value)
+                if maker is None or maker.small:
+                    continue
+                for index, its in zip(read.index, maker.axes, strict=True):
+                    match index:
+                        case Affine(terms=((Axis() as mine, 1),), constant=0):
+                            classes.join(mine, its)
+        for members in classes.all():
+            together = set().union(*[self.points.get(axis, set()) for axis in members])
+            if len(together) <= SHARED:
+                for axis in members:
+                    inside = {p for p in together if axis.low < p < axis.high}
+                    self.points[axis] = inside
+
+    def is_pulled(self, eq: Equation) -> bool:
+        """Whether loops over the equation's elements may be cut."""
+        op = eq.op
+        if not op.pure or eq.result in self.inlined or not eq.result.type.size:
+            return False
+        return hasattr(op, "element") and not isinstance(op, ops.Literal)
+
+    def pieces(self, space: Space) -> list[Space]:
+        """The space cut along the dimensions of its result."""
+        own = space.access(self.inlined).access.splits
+        cut = [self.ranges(axis, own) for axis in space.axes]
+        if prod(map(len, cut)) == 1 or prod(map(len, cut)) > PIECES:
+            return [space]
+        return [
+            Space(space.eq, [Axis(*ends) for ends in piece], space.folds, space.accumulators)
+            for piece in product(*cut)
+        ]
+
+    def segments(self, space: Space) -> list[Space]:
+        """The space cut along its fold, where the parts can be joined."""
+        cut = [self.ranges(axis, {}) for axis in space.folds]
+        if prod(map(len, cut)) == 1 or not hasattr(space.eq.op, "pair") or space.accumulators != 1:
+            return [space]
+        return [
+            Space(space.eq, space.axes, [Axis(*ends) for ends in piece], space.accumulators)
+            for piece in product(*cut)
+        ]
+
+    def ranges(self, axis: Axis, own: dict[Axis, set[int]]) -> list[tuple[int, int]]:
+        points = self.points.get(axis, own.get(axis, set()))
+        return list(pairwise([axis.low, *sorted(points), axis.high]))
+
+
+class Classes:
+    """Axes that run over the same steps: sets that are joined pair by pair."""
+
+    def __init__(self) -> None:
+        self.above: dict[Axis, Axis] = {}
+
+    def root(self, axis: Axis) -> Axis:
+        while (above := self.above.get(axis, axis)) is not axis:
+            self.above[axis] = self.above.get(above, above)
+            axis = above
+        return axis
+
+    def join(self, x: Axis, y: Axis) -> None:
+        for axis in (x, y):
+            self.above.setdefault(axis, axis)
+        self.above[self.root(x)] = self.root(y)
+
+    def all(self) -> Sequence[Sequence[Axis]]:
+        found: dict[Axis, list[Axis]] = {}
+        for axis in self.above:
+            found.setdefault(self.root(axis), []).append(axis)
+        return list(found.values())
