@@ -34,18 +34,37 @@ Index = Tracer | np.ndarray
 def getitem(x: Tracer, key: Any) -> Tracer:
     """NumPy's basic and integer-array indexing; a boolean mask must be known."""
     check_alive(x)
-    parts, gave_view = expanded(x, key)
-    if any(isinstance(p, np.ndarray | Tracer) for p in parts):
-        return advanced(x, parts)
-    made = basic(x, parts)
+    given = key if isinstance(key, tuple) else (key,)
+    if any(is_flag(p) for p in given):
+        return flagged(x, given)
+    parts, gave_view = expanded(x, given)
+    chosen = any(isinstance(p, np.ndarray | Tracer) for p in parts)
+    made = advanced(x, parts) if chosen else basic(x, parts)
     return Tracer(made.home, made.value, scalar=not made.shape and not gave_view)
 
 
-def expanded(x: Tracer, key: Any) -> tuple[list[Part], bool]:
+def flagged(x: Tracer, key: tuple[Any, ...]) -> Tracer:
+    """A single bool is the mask of a new axis of one."""
+    wide: list[Any] = []
+    for p in key:
+        if is_flag(p):
+            wide.append(None)
+        elif p is not None:
+            wide += [Ellipsis] if p is Ellipsis else [slice(None)] * len(normal(x, p, -1))
+    flags = [np.zeros(int(bool(p)), int) if is_flag(p) else p for p in key]
+    return getitem(getitem(x, tuple(wide)), tuple(flags))
+
+
+def expanded(x: Tracer, key: tuple[Any, ...]) -> tuple[list[Part], bool]:
     """One part for each axis, and None for each new one; whether there was an Ellipsis."""
     parts: list[Part] = []
-    for part in key if isinstance(key, tuple) else (key,):
-        parts += normal(x, part)
+    widths = [
+        0 if p is None or p is Ellipsis else max(np.ndim(p), 1) if is_mask(p) else 1 for p in key
+    ]
+    for n, part in enumerate(key):
+        before = any(p is Ellipsis for p in key[:n])
+        axis = x.ndim - sum(widths[n:]) if before else sum(widths[:n])
+        parts += normal(x, part, axis)
     dots = [n for n, p in enumerate(parts) if p is Ellipsis]
     used = sum(p is not None and p is not Ellipsis for p in parts)
     if len(dots) > 1 or used > x.ndim:
@@ -60,12 +79,35 @@ def expanded(x: Tracer, key: Any) -> tuple[list[Part], bool]:
     return parts, bool(dots)
 
 
-def normal(x: Tracer, part: Any) -> list[Part]:
+def is_flag(part: Any) -> bool:
+    return isinstance(part, bool | np.bool_) or (is_bools(part) and not part.shape)
+
+
+def is_mask(part: Any) -> bool:
+    return np.asarray(part).dtype == bool if isinstance(part, list) else is_bools(part)
+
+
+def is_bools(part: Any) -> bool:
+    return isinstance(part, Tracer | np.ndarray) and part.dtype == bool
+
+
+def fits(x: Tracer, mask: np.ndarray, axis: int) -> np.ndarray:
+    """The mask, which has the shape of the axes that it is for; axis -1 leaves that open."""
+    found = x.shape[axis : axis + mask.ndim]
+    if axis >= 0 and len(found) == mask.ndim and found != mask.shape:
+        raise BoundsError(
+            message(
+                f"boolean index of shape {mask.shape} did not match {x!r} from axis {axis} on.",
+                "A mask has the shape of the axes that it chooses from.",
+            )
+        )
+    return mask
+
+
+def normal(x: Tracer, part: Any, axis: int) -> list[Part]:
     """A part as int, slice, None, Ellipsis, or integer array or tracer."""
     if part is None or part is Ellipsis or isinstance(part, slice):
         return [part]
-    if isinstance(part, bool | np.bool_):
-        raise BoundsError(message("a bool as index is not traced.", "Use np.where."))
     if isinstance(part, int | np.integer):
         return [int(part)]
     if isinstance(part, list):
@@ -77,7 +119,7 @@ def normal(x: Tracer, part: Any) -> list[Part]:
             return [part]
         part = python_value(part, "nonzero")
     if isinstance(part, np.ndarray) and part.dtype == bool:
-        return list(part.nonzero())
+        return list(fits(x, part, axis).nonzero())
     if isinstance(part, np.ndarray):
         whole(part)
         return [part if part.ndim else int(part)]
@@ -178,9 +220,10 @@ def take(a: Tracer, indices: Any, axis: int | None = None, mode: str = "raise") 
     places = indices if isinstance(indices, Tracer) else np.asarray(indices)
     n = x.shape[along]
     if mode == "clip":
-        places = tnp.clip(places, 0, n - 1)
+        places = np.clip(places, 0, n - 1)
     elif mode == "wrap":
-        places = tnp.remainder(places, n)
+        places = np.remainder(places, n)
+    places = places if isinstance(places, Tracer) else np.asarray(places)
     return advanced(x, [*[slice(None)] * along, places, *[slice(None)] * (x.ndim - along - 1)])
 
 
