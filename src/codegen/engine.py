@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import llvmlite.binding as llvm
+import numpy as np
 
 from codegen import pool, runtime
 from codegen.kernels.contraction import CALLS
@@ -68,7 +69,10 @@ class Code:
             generation = Generation.take(target)
             tracker = library.link(generation.jit, f"library{next(NAMES)}")
         self.addresses: dict[str, int] = {name: tracker[name] for name in module.exports}
-        unloaded = weakref.finalize(self, unload, generation, tracker, module.kept)
+        self.anchor = np.empty(0)
+        """Dies with this object and not before: the collector, which clears weak references to a
+        cycle of garbage before it runs the cycle's ``__del__`` methods, does not track arrays."""
+        unloaded = weakref.finalize(self.anchor, unload, generation, tracker, module.kept)
         unloaded.atexit = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import update_wrapper
+from inspect import signature as signature_of
 from threading import RLock
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -96,8 +97,9 @@ class Jitted(native_base()):  # type: ignore[misc]
         self.__dict__.update({k: x for k, x in attributes.items() if not hasattr(Jitted, k)})
         update_wrapper(self, func, updated=())
         self.func = func
-        self.static_argnums = static_argnums
-        self.static_argnames = frozenset(static_argnames)
+        numbers, names = both_ways(func, static_argnums, static_argnames)
+        self.static_argnums = numbers
+        self.static_argnames = names
         self.fastmath = fastmath
         self.variants: dict[Any, Variant] = {}
         self.lock = RLock()
@@ -231,6 +233,20 @@ class Lowered:
     def asm(self) -> str:
         """The host's assembly."""
         return self.compiled.asm
+
+
+def both_ways(
+    func: Callable[..., Any], numbers: Sequence[int], names: Sequence[str]
+) -> tuple[frozenset[int], frozenset[str]]:
+    """Static arguments by place and by name, each completed from the other where func tells."""
+    try:
+        parameters = list(signature_of(func).parameters.values())
+    except (TypeError, ValueError):
+        return frozenset(numbers), frozenset(names)
+    places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    by_place = {places[n] for n in numbers if -len(places) <= n < len(places)}
+    by_name = {n for n, name in enumerate(places) if name in names}
+    return frozenset(numbers) | by_name, frozenset(names) | by_place
 
 
 def numeric(x: Any) -> bool:

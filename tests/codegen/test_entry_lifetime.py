@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import weakref
 from collections.abc import Callable
@@ -384,3 +385,31 @@ f(x), f(x)
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_the_process_ends_without_a_word(ending: str) -> None:
     run_script(BEGIN + ENDINGS[ending])
+
+
+DYING = """
+import gc
+import numpy as np
+from tracer import jit
+
+class Holder:
+    def __init__(self):
+        self.f = jit(lambda x: x * 2)
+        self.cycle = self
+        self.f(X)
+
+    def __del__(self):
+        RESULTS.append(self.f(X))
+
+X, RESULTS = np.ones(3), []
+for _ in range(40):
+    Holder()
+gc.collect()
+assert len(RESULTS) == 40
+"""
+
+
+def test_code_outlives_the_last_words_of_a_cycle() -> None:
+    """A ``__del__`` in a cycle of garbage may call the jitted function that the cycle holds."""
+    done = subprocess.run([sys.executable, "-c", DYING], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

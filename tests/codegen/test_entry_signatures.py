@@ -454,3 +454,14 @@ def test_static_positions() -> None:
     assert last(1) == "1"
     assert last(1, 2) == "traced 2"
     assert last() == ""
+
+
+@pytest.mark.parametrize("how", [{"static_argnums": 1}, {"static_argnames": "n"}])
+def test_static_arguments_are_static_by_place_and_by_name(how: dict[str, Any]) -> None:
+    def repeated(x: Any, n: int) -> Any:
+        return x * sum(range(n))
+
+    compiled = jit(repeated, **how)
+    assert compiled(np.ones(2), 4).tolist() == [6.0, 6.0]
+    assert compiled(np.ones(2), n=4).tolist() == [6.0, 6.0]
+    assert compiled(n=3, x=np.ones(2)).tolist() == [3.0, 3.0]

@@ -266,7 +266,7 @@ class Entry:
                     return self.arrays[number]
                 data, leaf = self.scalars[number]
                 dtype = pointer(leaf.type.numpy)
-                return self.call("PyArray_Scalar", f"ptr {data}", f"ptr {dtype}", "ptr null")
+                return self.made("PyArray_Scalar", f"ptr {data}", f"ptr {dtype}", "ptr null")
             case KnownResult(value):
                 self.call("Py_IncRef", f"ptr {pointer(value)}")
                 return pointer(value)
@@ -282,7 +282,7 @@ class Entry:
                     self.f.do(f"store ptr {self.build(item)}, ptr {at}")
                 return made
             case DictResult(keys, items):
-                made = self.call("PyDict_New")
+                made = self.made("PyDict_New")
                 for key, item in zip(keys, items, strict=True):
                     value = self.build(item)
                     self.call(
@@ -290,6 +290,12 @@ class Entry:
                     )
                     self.call("Py_DecRef", f"ptr {value}")
                 return made
+
+    def made(self, name: str, *args: str) -> str:
+        """A new object; where there is no memory for it, the call ends with Python's exception."""
+        found = self.call(name, *args)
+        self.require(self.f(f"icmp ne ptr {found}, null"), "lost")
+        return found
 
     # The call.
 
@@ -342,6 +348,8 @@ class Entry:
         f.label("unfit")  # the fallback raises what is to be raised
         self.call("PyErr_Clear")
         f.do("br label %miss")
+        f.label("lost")
+        f.do("ret ptr null")
         f.label("failed")
         for array in self.arrays.values():
             self.call("Py_DecRef", f"ptr {array}")
