@@ -7,7 +7,6 @@ one to the object's ``fallback`` in Python, which traces and compiles what is ne
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from codegen.lower import Module
 from codegen.native import capi
 from codegen.native.capi import dtype_numbers
+from codegen.native.linkage import MISS, SIGNATURES, pointer
 from codegen.native.signature import (
     Argument,
     ArrayArgument,
@@ -40,13 +40,6 @@ COUNT = (1 << 63) - 1
 """The bits of vectorcall's ``nargsf`` that count the positional arguments."""
 ON_STACK = 16 * 1024
 """Bytes of the largest workspace that lies on the stack."""
-FALLBACK = sys.intern("fallback")
-"""The attribute that holds what is called when no entry fits."""
-
-
-def pointer(x: Any) -> str:
-    """The address of a live object, as LLVM writes it."""
-    return f"inttoptr (i64 {id(x)} to ptr)"
 
 
 class Entry:
@@ -364,43 +357,6 @@ class Entry:
         found = f(f"musttail call ptr {following}(ptr %self, ptr %args, i64 %flags, ptr %names)")
         f.do(f"ret ptr {found}")
         self.called.update(dict.fromkeys(("PyObject_GetAttr", "PyObject_Vectorcall", "Py_DecRef")))
-
-
-MISS = """
-define ptr @miss(ptr %self, ptr %args, i64 %flags, ptr %names) nounwind {
-  %fallback = call ptr @PyObject_GetAttr(ptr %self, ptr {name})
-  %none = icmp eq ptr %fallback, null
-  br i1 %none, label %lost, label %found
-lost:
-  ret ptr null
-found:
-  %made = call ptr @PyObject_Vectorcall(ptr %fallback, ptr %args, i64 %flags, ptr %names)
-  call void @Py_DecRef(ptr %fallback)
-  ret ptr %made
-}
-!0 = !{!"branch_weights", i32 1000, i32 1}
-""".replace("{name}", pointer(FALLBACK))
-"""What the last entry hands over to: the object's fallback, in Python."""
-
-SIGNATURES = {
-    "PyArray_New": "ptr @PyArray_New(ptr, i32, ptr, i32, ptr, ptr, i32, i32, ptr)",
-    "PyArray_Scalar": "ptr @PyArray_Scalar(ptr, ptr, ptr)",
-    "PyDict_New": "ptr @PyDict_New()",
-    "PyDict_Next": "i32 @PyDict_Next(ptr, ptr, ptr, ptr)",
-    "PyDict_SetItem": "i32 @PyDict_SetItem(ptr, ptr, ptr)",
-    "PyErr_Clear": "void @PyErr_Clear()",
-    "PyEval_RestoreThread": "void @PyEval_RestoreThread(ptr)",
-    "PyEval_SaveThread": "ptr @PyEval_SaveThread()",
-    "PyList_New": "ptr @PyList_New(i64)",
-    "PyLong_AsLongLong": "i64 @PyLong_AsLongLong(ptr)",
-    "PyObject_GetAttr": "ptr @PyObject_GetAttr(ptr, ptr)",
-    "PyObject_Vectorcall": "ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
-    "PyTuple_New": "ptr @PyTuple_New(i64)",
-    "Py_DecRef": "void @Py_DecRef(ptr)",
-    "Py_IncRef": "void @Py_IncRef(ptr)",
-    "aligned_alloc": "ptr @aligned_alloc(i64, i64)",
-    "free": "void @free(ptr)",
-}
 
 
 def with_entry(module: Module, signature: Signature, workspace: int) -> Module:

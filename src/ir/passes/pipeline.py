@@ -82,8 +82,8 @@ def stage(name: str, before: Program, after: Program, seconds: float) -> Stage:
 def paused_collector() -> Iterator[None]:
     """No cyclic collection inside: passes make many objects and no cycles."""
     enabled = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         yield
     finally:
         if enabled:
