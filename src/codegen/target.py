@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import sys
 from dataclasses import dataclass
 from functools import cache
 from glob import glob
@@ -139,16 +138,21 @@ def capsule_address(capsule: Any, name: bytes) -> int:
 
 
 @cache
-def blas() -> ctypes.CDLL:
-    """The OpenBLAS that NumPy has loaded, with 64-bit integers."""
+def own_blas() -> ctypes.CDLL | None:
+    """The OpenBLAS that comes with NumPy, with 64-bit integers, if one does."""
     folder = Path(np.__file__).parent.parent / "numpy.libs"
-    for path in glob(str(folder / "libscipy_openblas64_*")):
-        return ctypes.CDLL(path)
-    raise RuntimeError(f"NumPy's OpenBLAS is not in {folder} (platform {sys.platform})")
+    return next((ctypes.CDLL(path) for path in glob(f"{folder}/libscipy_openblas64_*")), None)
 
 
 def blas_address(name: str) -> int:
-    found = address_in(blas(), f"scipy_{name}_64_")
-    if not found:
-        raise RuntimeError(f"NumPy's OpenBLAS has no {name}")
-    return found
+    """A BLAS function: NumPy's own, which is loaded already, else the one that SciPy is built on.
+
+    SciPy's takes 32-bit integers: the low half of what it is passed, on a little-endian machine.
+    """
+    found = address_in(own_blas(), f"scipy_{name}_64_") if own_blas() else 0
+    if found:
+        return found
+    from scipy.linalg import cython_blas  # noqa: PLC0415  (slow to import)
+
+    capsule = cython_blas.__pyx_capi__[name]
+    return capsule_address(capsule, capsule_name(capsule))
