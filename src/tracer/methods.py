@@ -49,6 +49,7 @@ class Methods:
     any, all, cumsum, cumprod = map(method, (np.any, np.all, np.cumsum, np.cumprod))
     ravel, squeeze, swapaxes, repeat = map(method, (np.ravel, np.squeeze, np.swapaxes, np.repeat))
     take, diagonal, trace = map(method, (np.take, np.diagonal, np.trace))
+    choose, searchsorted = map(method, (np.choose, np.searchsorted))
     clip, round, dot, nonzero = map(method, (np.clip, np.round, np.dot, np.nonzero))
 
     exp, log, log1p, expm1, sqrt = map(elementwise, (np.exp, np.log, np.log1p, np.expm1, np.sqrt))
@@ -91,6 +92,10 @@ class Methods:
 
     def transpose(self: Any, *axes: Any) -> Any:
         return FUNCTIONS[np.transpose](self, packed(axes) if axes else None)
+
+    def compress(self: Any, condition: Any, axis: Any = None) -> Any:
+        """As ``np.compress``."""
+        return FUNCTIONS[np.compress](condition, self, axis)
 
     def astype(self: Any, dtype: Any, **kwargs: Any) -> Any:
         return FUNCTIONS["astype"](self, dtype)

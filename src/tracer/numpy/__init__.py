@@ -21,8 +21,11 @@ import numpy as np
 from tracer.array import Tracer
 from tracer.emit import lift, owner, strong
 from tracer.numpy import (
+    assembly,
+    calculus,
     einsum,
     elementwise,
+    folds,
     indexing,
     movement,
     nans,
@@ -30,13 +33,14 @@ from tracer.numpy import (
     reductions,
     scans,
     selection,
+    signals,
 )
 from tracer.promote import short
 from tracer.tables import FUNCTIONS, UFUNCS
 
 TOPICS = (
-    *(einsum, elementwise, indexing, movement, nans),
-    *(products, reductions, scans, selection),
+    *(assembly, calculus, einsum, elementwise, folds, indexing, movement, nans),
+    *(products, reductions, scans, selection, signals),
 )
 """The modules that fill the tables."""
 
@@ -61,10 +65,13 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     return np.broadcast_to(fill_value if dtype is None else fill_value.astype(dtype), shape)
 
 
-linalg = SimpleNamespace(
-    **{name: getattr(np.linalg, name) for name in np.linalg.__all__},
-)
-linalg.norm = FUNCTIONS[np.linalg.norm]
+def public(module: Any) -> SimpleNamespace:
+    """A module of NumPy with what is traced in the place of NumPy's own."""
+    found = {name: getattr(module, name) for name in module.__all__}
+    return SimpleNamespace(**{name: FUNCTIONS.get(func, func) for name, func in found.items()})
+
+
+linalg, fft = public(np.linalg), public(np.fft)
 
 
 def __getattr__(name: str) -> Any:
