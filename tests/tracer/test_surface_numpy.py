@@ -117,6 +117,8 @@ SCALARS = {
     "cumsum of axis 0": lambda x: np.cumsum(x, axis=0),
     "repeat": lambda x: np.repeat(x, 2, axis=0),
     "squeeze of axis 0": lambda x: np.squeeze(x, axis=0),
+    "imag": np.imag,
+    "nan_to_num of ints": lambda x: np.nan_to_num(x.astype(int)),
     "clip of a Python number": lambda x: np.clip(2.5, x.astype("f4"), 9),
 }
 
@@ -189,6 +191,13 @@ def test_dtype_is_that_of_the_loop():
         (lambda x: np.average(x, 1, weights=[1.0, 2.0]), ValueError),
         (lambda x: np.diff(x, -1), ValueError),
         (lambda x: np.tril(x[0, 0]), ValueError),
+        (lambda x: np.einsum("ii", x[:, :1]), ValueError),
+        (lambda x: np.einsum("ii->i", x), ValueError),
+        (lambda x: np.average(x[0, 0], axis=0), ValueError),
+        (lambda x: np.correlate(x, x), ValueError),
+        (lambda x: np.polyadd(x, [1.0]), ValueError),
+        (lambda x: np.average(x, weights=x * 0.0), ArithmeticError),
+        (lambda x: np.clip(x > 0, None, None), TypeError),
         (lambda x: np.mean(x[0, 0], axis=0), ValueError),
         (lambda x: np.nanmean(x, dtype=int), TypeError),
     ],

@@ -71,6 +71,13 @@ def simple(x: Tracer, labels: str) -> tuple[Tracer, str]:
         while labels.count(c) > 1:
             i = labels.index(c)
             j = labels.index(c, i + 1)
+            if x.shape[i] != x.shape[j]:
+                raise ShapeError(
+                    message(
+                        f"{c!r} is an axis of {x.shape[i]} and of {x.shape[j]} of {x!r}.",
+                        "Axes of one label agree.",
+                    )
+                )
             x = diagonal(x, 0, i, j)
             labels = labels[:i] + labels[i + 1 : j] + labels[j + 1 :] + c
     return x, labels

@@ -101,7 +101,8 @@ UFUNCS[np.power] = Power(np.power, float=ops.Pow(), int=int_power)
 
 @implements(np.imag, arrays="val")
 def imag(val: Tracer) -> Tracer:
-    return tnp.zeros_like(val)
+    made = tnp.zeros_like(val)
+    return Tracer(made.home, made.value, scalar=val.scalar)
 
 
 @implements(np.isreal, arrays="x")

@@ -294,6 +294,7 @@ def average(
     returned: bool = False,
     keepdims: bool = False,
 ) -> Any:
+    axes_of(axis, a.ndim)
     if weights is None:
         made = mean(a, axis, keepdims=keepdims)
         total = tnp.full_like(made, count(a, axis) / max(made.size, 1))
@@ -304,6 +305,9 @@ def average(
         if w.shape != x.shape:
             w = along_axes(w, folded(axis, a.ndim), x.shape)
         total = sum_(w, axis, keepdims=keepdims)
+        gist, way_out = "Weights sum to zero, can't be normalized.", "Give other weights."
+        good = tnp.all(tnp.not_equal(total, 0))
+        a.home.emit(ops.Check(gist, way_out, "FloatingPointError"), good.value)
         made = sum_(x * w, axis, keepdims=keepdims) / total
     return (made, total) if returned else made
 

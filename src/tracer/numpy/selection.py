@@ -47,6 +47,8 @@ def clip(
 ) -> Tracer:
     """At an edge the derivative is 1, so it is a choice and no maximum."""
     low, high = a_min if min is None else min, a_max if max is None else max
+    if low is None and high is None:
+        return tnp.positive(strong(a))
     given = [x for x in (strong(a), low, high) if x is not None]
     xs = broadcast_together(promoted(given))
     made = xs[0]
@@ -112,7 +114,7 @@ def sinc(x: Tracer) -> Tracer:
 @implements(np.nan_to_num, arrays="x")
 def nan_to_num(x: Tracer, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tracer:
     if x.dtype.kind != "f":
-        return x
+        return Tracer(x.home, x.value, scalar=not x.shape)
     limits = np.finfo(x.dtype)
     high = float(limits.max) if posinf is None else posinf
     low = float(limits.min) if neginf is None else neginf

@@ -43,6 +43,8 @@ def convolve(a: Tracer, v: Tracer, mode: str = "full") -> Tracer:
 
 @implements(np.correlate, arrays="a v")
 def correlate(a: Tracer, v: Tracer, mode: str = "valid") -> Tracer:
+    if a.ndim != 1 or v.ndim != 1:
+        raise ShapeError(message(f"correlate of {a!r} and {v!r}.", "Give vectors."))
     x, y = promoted([vector(a), vector(v)])
     return slid(x, y, mode) if x.size >= y.size else tnp.flip(slid(y, x, mode))
 
@@ -59,6 +61,8 @@ def polyval(p: Tracer, x: Tracer) -> Tracer:
 def polyder(p: Tracer, m: int = 1) -> Tracer:
     if m < 0:
         raise ShapeError(message(f"derivative of order {m}.", "Use m >= 0, or np.polyint."))
+    if p.ndim != 1:
+        raise ShapeError(message(f"polyder of {p!r}.", "Give a vector of coefficients."))
     for _ in range(m):
         p = p[:-1] * np.arange(len(p) - 1, 0, -1)
     return p
@@ -69,6 +73,8 @@ def aligned(ufunc: Any) -> Callable[[Tracer, Tracer], Tracer]:
 
     def rule(a1: Tracer, a2: Tracer) -> Tracer:
         x, y = at_least(1, a1), at_least(1, a2)
+        if x.ndim > 1 or y.ndim > 1:
+            raise ShapeError(message(f"polynomials {a1!r} and {a2!r}.", "Give vectors."))
         n = max(len(x), len(y))
         wide = [tnp.pad(v, (n - len(v), 0)) for v in (x, y)]
         made: Tracer = ufunc(*wide)
