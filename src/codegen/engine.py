@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
+from time import perf_counter
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -140,21 +143,36 @@ class Compiled:
     def __init__(
         self, program: Program, count: bool = False, signature: Signature | None = None
     ) -> None:
+        self.timings: dict[str, float] = {}
+        """Seconds that each part took: passes, plan, emit, optimise, codegen, link."""
         self.target = host()
         self.program = program
         self.signature = signature
-        plan = make_plan(program)
-        storage = store(plan)
+        with self.timed("plan"):
+            plan = make_plan(program)
+            storage = store(plan)
+            self.plan = show_plan(plan, storage)
         self.workspace = storage.workspace
-        self.plan = show_plan(plan, storage)
-        self.module = lower(plan, storage, self.target, count)
-        if signature is not None:
-            self.module = with_entry(self.module, signature, storage.workspace)
+        with self.timed("emit"):
+            self.module = lower(plan, storage, self.target, count)
+            if signature is not None:
+                self.module = with_entry(self.module, signature, storage.workspace)
         with LOCK:
-            machine = self.target.machine(fast_compile=is_long(self.module.text))
-            binary = machine.emit_object(optimise(self.module.text, self.target))
-        self.code = Code(binary, self.module, self.target)
+            with self.timed("optimise"):
+                machine = self.target.machine(fast_compile=is_long(self.module.text))
+                optimised = optimise(self.module.text, self.target)
+            with self.timed("codegen"):
+                binary = machine.emit_object(optimised)
+        with self.timed("link"):
+            self.code = Code(binary, self.module, self.target)
         self.run = runtime.caller(self.code.addresses["main"], program, storage.workspace)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Note how long the body takes."""
+        start = perf_counter()
+        yield
+        self.timings[part] = perf_counter() - start
 
     def __call__(self, *arrays: Array) -> list[Array]:
         """One fresh array for each result; raises what a failing check says."""
@@ -200,4 +218,9 @@ def compile_program(
     ``count`` makes an instrumented build, which adds up the work it executes; ``signature`` asks
     for a native entry, which takes and gives Python's objects.
     """
-    return Compiled(verify(run(program, COMPILE)), count, signature)
+    start = perf_counter()
+    program = verify(run(program, COMPILE))
+    passes = perf_counter() - start
+    compiled = Compiled(program, count, signature)
+    compiled.timings = {"passes": passes, **compiled.timings}
+    return compiled

@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,16 @@ def slope(n: int) -> Any:
 
 def fresh(n: int) -> Compiled:
     return compile_program(trace(grad(numbered(n)), "f64[64]"))
+
+
+def test_each_part_of_a_compilation_is_timed() -> None:
+    """Disjoint parts, in their order: together they take no longer than the whole."""
+    start = perf_counter()
+    compiled = fresh(0)
+    whole = perf_counter() - start
+    assert list(compiled.timings) == ["passes", "plan", "emit", "optimise", "codegen", "link"]
+    assert all(seconds > 0 for seconds in compiled.timings.values())
+    assert sum(compiled.timings.values()) <= whole
 
 
 # Memory.
