@@ -252,14 +252,26 @@ class Emitter:
     # Effects and library calls.
 
     def effect(self, item: Effect) -> None:
-        """The status becomes the effect's number if it fails and is the first in the program."""
+        """The status becomes the check's number if it fails and is the first in the program.
+
+        A guard that does not hold ends the call at once: another variant has checks of its own.
+        """
         holds = self.k.read(item.value, ()).name
-        if isinstance(item.eq.op, Guard) and not item.eq.op.expected:
-            holds = self.f(f"xor i1 {holds}, true")
+        if isinstance(item.eq.op, Guard):
+            self.guard(holds, item.eq.op.expected, item.number)
+            return
         old = self.f(f"load i32, ptr {self.status}")
         first = self.f(f"call i32 @llvm.umin.i32(i32 {old}, i32 {item.number})")
         new = self.f(f"select i1 {holds}, i32 {old}, i32 {first}")
         self.f.do(f"store i32 {new}, ptr {self.status}")
+
+    def guard(self, holds: str, expected: bool, number: int) -> None:
+        """Leave the function with the negated number where the guard does not hold."""
+        on, off = self.f.fresh("on", "off")
+        self.f.branch(holds, *((on, off) if expected else (off, on)))
+        self.f.label(off)
+        self.f.do(f"ret i32 {-number}")
+        self.f.label(on)
 
     def contraction(self, item: Contraction) -> None:
         x, y = (self.k.pointer(self.k.buffers[v]) for v in item.eq.operands)

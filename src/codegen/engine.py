@@ -19,7 +19,7 @@ from codegen.kernels.contraction import CALLS
 from codegen.lower import SHARE, Module, lower
 from codegen.memory import store
 from codegen.native import capi
-from codegen.native.base import free_workspace, set_entry
+from codegen.native.base import free_workspace, set_entry, set_miss
 from codegen.native.entry import with_entry
 from codegen.native.signature import Signature
 from codegen.planner import make_plan
@@ -156,7 +156,9 @@ class Compiled:
         with self.timed("emit"):
             self.module = lower(plan, storage, self.target, count)
             if signature is not None:
-                self.module = with_entry(self.module, signature, storage.workspace)
+                self.module = with_entry(
+                    self.module, signature, storage.workspace, len(plan.effects)
+                )
         with LOCK:
             with self.timed("optimise"):
                 machine = self.target.machine(fast_compile=is_long(self.module.text))
@@ -165,7 +167,10 @@ class Compiled:
                 binary = machine.emit_object(optimised)
         with self.timed("link"):
             self.code = Code(binary, self.module, self.target)
-        self.run = runtime.caller(self.code.addresses["main"], program, storage.workspace)
+        self.effects = plan.effects
+        self.run = runtime.caller(
+            self.code.addresses["main"], program, storage.workspace, plan.effects
+        )
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -181,6 +186,10 @@ class Compiled:
     def enter(self, callable_: Any) -> None:
         """Make this program's entry the first that calls of the object try."""
         set_entry(callable_, self.code.addresses["entry"], self.code.addresses["next"])
+
+    def go_on(self, number: int, other: Compiled) -> None:
+        """Where the effect of that number ends a call, the other program's entry goes on."""
+        set_miss(self.code.addresses["misses"], number, other.code.addresses["entry"])
 
     @property
     def ir(self) -> Program:

@@ -153,6 +153,7 @@ class Effect(Item):
     """A guard or check: the status is its number if it fails before all others."""
 
     number: int = 0
+    """Its place among the program's effects, from 1."""
 
 
 class Contraction(Item):

@@ -8,6 +8,7 @@ from typing import Any
 
 from codegen.emit import Emitter
 from codegen.functions import LIBRARY, SPECIAL, attributes, operand_count, symbol
+from codegen.items import Effect
 from codegen.kernels.contraction import CALLS
 from codegen.memory import Buffer, Storage
 from codegen.parallel import Region
@@ -16,7 +17,7 @@ from codegen.scalar import EmitKernel
 from codegen.schedule import Node
 from codegen.target import Target
 from codegen.text import MEMORY, TYPES, Function, Loops, number
-from ir.ops import Literal
+from ir.ops import Guard, Literal
 
 BLOCK = ("i64 %low", "i64 %high", "i64 %block")
 """What a region's function takes besides pointers: which steps, and the block's number."""
@@ -71,13 +72,16 @@ class Chunk:
     parameters: dict[Buffer, str]
     region: Region | None
     """What the function runs one block of, if it is a region."""
+    guarded: bool
+    """Whether a guard can end it."""
 
 
 def chunk(
     f: Function, nodes: list[Node], found: Region | None, plan: Plan, storage: Storage
 ) -> Chunk:
     """The function of some top-level nodes; it takes pointers to the buffers that it touches."""
-    made = Chunk(f, {}, found)
+    guarded = any(isinstance(node, Effect) and isinstance(node.eq.op, Guard) for node in nodes)
+    made = Chunk(f, {}, found, guarded)
     rows: dict[Buffer, str] = {}
 
     def pointer(buffer: Buffer) -> str:
@@ -172,10 +176,21 @@ def entry(chunks: list[Chunk], shared: bool) -> str:
             run_region(f, made, args, shared)
             continue
         status = f(f"call i32 @{made.function.name}({', '.join(args)})")
+        if made.guarded:
+            leave_if_missed(f, status)
         total = f(f"call i32 @llvm.umin.i32(i32 {total}, i32 {status})")
     passed = f(f"icmp eq i32 {total}, {PASSED}")
     f.do(f"ret i32 {f(f'select i1 {passed}, i32 0, i32 {total}')}")
     return f.text()
+
+
+def leave_if_missed(f: Function, status: str) -> None:
+    """A guard's number comes negated from its chunk, and ends the call."""
+    on, off = f.fresh("on", "off")
+    f.branch(f(f"icmp sgt i32 {status}, 0"), on, off)
+    f.label(off)
+    f.do(f"ret i32 {f(f'sub i32 0, {status}')}")
+    f.label(on)
 
 
 def run_region(f: Function, made: Chunk, args: list[str], shared: bool) -> None:

@@ -27,6 +27,8 @@ class Plan:
     """Values that some item addresses in memory, wherever else they are kept."""
     results: dict[Value, int] = field(default_factory=dict)
     """Values that are computed right in a result's buffer."""
+    effects: list[Equation] = field(default_factory=list)
+    """Guards and checks, in program order: a call that one of them ends tells its number."""
     tree: list[Node] = field(default_factory=list)
 
 

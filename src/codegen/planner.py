@@ -57,7 +57,7 @@ class Planner:
     def equation(self, position: int, eq: Equation) -> None:
         op = eq.op
         if not op.pure:
-            self.effect(position, eq)
+            self.effect(eq)
         elif eq.result in self.plan.inlined:
             pass
         elif isinstance(op, ops.Literal):
@@ -73,10 +73,11 @@ class Planner:
         else:
             self.element(eq)
 
-    def effect(self, position: int, eq: Equation) -> None:
+    def effect(self, eq: Equation) -> None:
         kernel = PlanKernel(self.plan.inlined)
         _ = kernel.source(eq.operands[0])[()]
-        self.add(Effect(eq, eq.operands[0], number=position + 1), kernel)
+        self.plan.effects.append(eq)
+        self.add(Effect(eq, eq.operands[0], number=len(self.plan.effects)), kernel)
 
     def element(self, eq: Equation) -> None:
         """A pulled op: small values in straight-line code, others in loops, folds inside."""

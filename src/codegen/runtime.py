@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ir.op import Array
-from ir.program import Program
+from ir.program import Equation, Program
 
 ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 Caller = Callable[[Sequence[Array]], list[Array]]
 
 
-def caller(address: int, program: Program, workspace: int) -> Caller:
+def caller(
+    address: int, program: Program, workspace: int, effects: Sequence[Equation] = ()
+) -> Caller:
     """A Python function that runs the code at ``address`` on arrays of the program's types."""
     entry = ENTRY(address)
     types = [(v.type.shape, v.type.numpy) for v in program.results]
@@ -35,7 +37,7 @@ def caller(address: int, program: Program, workspace: int) -> Caller:
             base = -(-scratch.ctypes.data // 64) * 64
         status = entry(pointers(arrays), pointers(results), base)
         if status:
-            failed(program, status)
+            failed(effects[status - 1])
         return results
 
     return call
@@ -46,9 +48,8 @@ def pointers(arrays: Sequence[Array]) -> ctypes.Array[ctypes.c_void_p]:
     return (ctypes.c_void_p * max(len(arrays), 1))(*[a.ctypes.data for a in arrays])
 
 
-def failed(program: Program, number: int) -> None:
-    """Raise what the guard or check of that number says."""
-    eq = program.equations[number - 1]
+def failed(eq: Equation) -> None:
+    """Raise what the guard or check says."""
     raise eq.op.failure(eq.loc)
 
 

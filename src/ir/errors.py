@@ -21,8 +21,12 @@ class RuleError(TypeError):
     """A transform met an op that lacks the rule it needs; the message names the user's line."""
 
 
-class CheckError(RuntimeError):
-    """A ``check`` of the program failed on the values it was run on."""
+class Miss(RuntimeError):
+    """A guard of the program does not hold for the values it was run on."""
+
+    def __init__(self, message: str, place: int) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 def require(condition: bool, op: Op, complaint: str, **facts: Any) -> None:

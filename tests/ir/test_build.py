@@ -11,7 +11,7 @@ from tests.passes.becomes import program
 
 from ir import graph, ops
 from ir.build import Builder, substitute
-from ir.errors import CheckError
+from ir.errors import Miss
 from ir.evaluate import Evaluator, evaluate
 from ir.loc import Loc
 from ir.types import ArrayType
@@ -166,5 +166,5 @@ def test_what_an_effect_raises_begins_with_the_users_line() -> None:
 def test_a_guard_that_misses() -> None:
     p = program("(%0: bool[])\nguard[expected=False] %0\nreturn")
     assert evaluate(p, [np.array(False)]) == []
-    with pytest.raises(CheckError, match="another path than the one that was traced"):
+    with pytest.raises(Miss, match="another path than the one that was traced"):
         evaluate(p, [np.array(True)])

@@ -85,6 +85,11 @@ def set_entry(callable_: Any, entry: int, following: int) -> None:
     slot.value = entry
 
 
+def set_miss(misses: int, number: int, entry: int) -> None:
+    """Calls that the effect of that number (from 1) ends go on to the entry."""
+    ctypes.c_void_p.from_address(misses + 8 * (number - 1)).value = entry
+
+
 def free_workspace(kept: ctypes.c_void_p) -> None:
     """Give back the workspace that an entry has kept from call to call."""
     if kept.value:

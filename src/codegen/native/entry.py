@@ -45,8 +45,8 @@ ON_STACK = 16 * 1024
 class Entry:
     """Writes the entry of one signature."""
 
-    def __init__(self, signature: Signature, workspace: int) -> None:
-        self.signature, self.workspace = signature, workspace
+    def __init__(self, signature: Signature, workspace: int, effects: int) -> None:
+        self.signature, self.workspace, self.effects = signature, workspace, effects
         self.f = Function("entry")
         self.f.head = HEAD
         self.called: dict[str, None] = {}
@@ -79,9 +79,16 @@ class Entry:
         self.failures()
         declared = [f"declare {SIGNATURES[name]}" for name in self.called]
         return "\n".join(
-            ["@next = global ptr @miss", *self.constants,
+            ["@next = global ptr @miss", *self.misses(), *self.constants,
              f.text(), MISS, *declared]
         )  # fmt: skip
+
+    def misses(self) -> list[str]:
+        """For each guard and check, what a call goes on to that it ends."""
+        if not self.effects:
+            return []
+        table = ", ".join(["ptr @miss"] * self.effects)
+        return [f"@misses = global [{self.effects} x ptr] [{table}]"]
 
     # Small words of the emitted code.
 
@@ -313,7 +320,7 @@ class Entry:
         return f(f"phi ptr [ {kept}, %{before} ], [ {made}, %{here} ]")
 
     def run(self, scratch: str) -> None:
-        """Call the kernel; what a check finds wrong is raised by the fallback."""
+        """Call the kernel; where a guard or check ends it, ``@misses`` tells how to go on."""
         f = self.f
         held = self.borrowed if self.signature.release else []
         for x in held:
@@ -333,36 +340,50 @@ class Entry:
             self.call("free", f"ptr {scratch}")
             f.do(f"br label %{done}")
             f.label(done)
-        self.require(f(f"icmp eq i32 {status}, 0"), "failed")
+        self.status = status
+        if self.effects:
+            self.require(f(f"icmp eq i32 {status}, 0"), "failed")
+
+    def failed(self) -> None:
+        """Drop the results, and go on to what serves the other outcome: at first the fallback."""
+        f = self.f
+        f.label("failed")
+        for array in self.arrays.values():
+            self.call("Py_DecRef", f"ptr {array}")
+        number = f(f"sub i32 {self.status}, 1")
+        at = f(f"getelementptr ptr, ptr @misses, i32 {number}")
+        self.hand_over(f(f"load atomic ptr, ptr {at} acquire, align 8"))
+
+    def hand_over(self, following: str) -> None:
+        """The same call, by another entry."""
+        f = self.f
+        found = f(f"musttail call ptr {following}(ptr %self, ptr %args, i64 %flags, ptr %names)")
+        f.do(f"ret ptr {found}")
 
     def failures(self) -> None:
-        """The ways out: another signature, an odd int, a failed check, no memory."""
+        """The ways out: another signature, an odd int, a guard or check, no memory."""
         f = self.f
         f.label("unfit")  # the fallback raises what is to be raised
         self.call("PyErr_Clear")
         f.do("br label %miss")
         f.label("lost")
         f.do("ret ptr null")
-        f.label("failed")
-        for array in self.arrays.values():
-            self.call("Py_DecRef", f"ptr {array}")
-        f.do("br label %miss")
+        if self.effects:
+            self.failed()
         for name, arrays in self.pending:
             f.label(name)
             for array in arrays:
                 self.call("Py_DecRef", f"ptr {array}")
             f.do("br label %unfit")
         f.label("miss")
-        following = f("load ptr, ptr @next")
-        found = f(f"musttail call ptr {following}(ptr %self, ptr %args, i64 %flags, ptr %names)")
-        f.do(f"ret ptr {found}")
+        self.hand_over(f("load ptr, ptr @next"))
         self.called.update(dict.fromkeys(("PyObject_GetAttr", "PyObject_Vectorcall", "Py_DecRef")))
 
 
-def with_entry(module: Module, signature: Signature, workspace: int) -> Module:
-    """The module with an entry to it."""
-    entry = Entry(signature, workspace)
+def with_entry(module: Module, signature: Signature, workspace: int, effects: int) -> Module:
+    """The module with an entry to it; ``effects`` is how many guards and checks it has."""
+    entry = Entry(signature, workspace, effects)
     text = f"{module.text}\n{entry.text()}"
     called = ((name, "") for name in entry.called)
-    exports = (*module.exports, "entry", "next")
+    exports = (*module.exports, "entry", "next", *(["misses"] if effects else []))
     return Module(text, (*module.symbols, *called), exports, entry.workspace_kept)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ir import ops
 from ir.build import Builder
-from ir.errors import CheckError, require
+from ir.errors import Miss, require
 from ir.loc import UNKNOWN, Loc
 from ir.op import Array, Op, primitive
 from ir.program import Program, Value
@@ -50,15 +50,20 @@ class Effect(Op):
 
 @primitive("guard")
 class Guard(Effect):
-    """The program holds only where the operand is ``expected``: another variant serves the rest."""
+    """The program holds only where the operand is ``expected``: another variant serves the rest.
+
+    ``place`` says which of the questions that Python asked while tracing it answers.
+    """
 
     expected: bool = True
+    place: int = 0
 
     def holds(self, x: bool) -> bool:
         return x is self.expected
 
     def failure(self, loc: Loc) -> Exception:
-        return CheckError(loc.says("the values take another path than the one that was traced."))
+        gist = "the values take another path than the one that was traced."
+        return Miss(loc.says(gist), self.place)
 
     def why_not(self, rule: str) -> str:
         return "one path cannot be chosen for a whole batch"
