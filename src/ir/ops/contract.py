@@ -100,16 +100,23 @@ class DotGeneral(Bilinear):
         return (found, None) if side == 0 else (None, found)
 
     def cotangent(self, b: Builder, ct: Value, wrt: Value, other: Value, side: int) -> Value:
-        """Contract the cotangent with the other operand, then put the axes back in order."""
+        """Contract the cotangent and the other operand, and put the axes back in order.
+
+        Of the two orders of the operands, the one that leaves the axes in place is taken, if any.
+        """
         free = self.free(side, wrt.type.rank), self.free(1 - side, other.type.rank)
         nb = len(self.batch[0])
         first = nb + (len(free[0]) if side == 0 else 0)
         ct_axes = tuple(range(first, first + len(free[1])))
-        back = DotGeneral((ct_axes, free[1]), (tuple(range(nb)), self.batch[1 - side]))
-        found = b(back, ct, other)
         kept = sorted(self.contract[1 - side])
         paired = [self.contract[side][self.contract[1 - side].index(d)] for d in kept]
+        shared = tuple(range(nb)), self.batch[1 - side]
         order = (*self.batch[side], *free[0], *paired)
+        swapped = (*self.batch[side], *paired, *free[0])
+        if list(swapped) == sorted(swapped) and list(order) != sorted(order):
+            back = DotGeneral((free[1], ct_axes), (shared[1], shared[0]))
+            return b(back, other, ct)  # type: ignore[no-any-return]
+        found = b(DotGeneral((ct_axes, free[1]), shared), ct, other)
         perm = tuple(int(i) for i in np.argsort(order))
         if perm == tuple(range(len(perm))):
             return found  # type: ignore[no-any-return]
