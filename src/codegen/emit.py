@@ -134,7 +134,7 @@ class Emitter:
         for at in product(*map(range, updates.type.shape)):
             sources = [self.k.source(v) for v in item.eq.operands]
             target, x = item.eq.op.update(self.k, at, *sources)
-            new[target] = new[target] + x
+            new[target] = x if item.eq.op.overwrites else new[target] + x
         for at, found in new.items():
             self.keep(item, at, found)
 
@@ -247,7 +247,9 @@ class Emitter:
         sources = [self.k.source(v) for v in item.eq.operands]
         target, x = item.eq.op.update(self.k, at, *sources)
         buffer = self.k.buffers[item.value]
-        self.k.store(buffer, target, self.k.load(buffer, target) + x)
+        if not item.eq.op.overwrites:
+            x = self.k.load(buffer, target) + x
+        self.k.store(buffer, target, x)
 
     # Effects and library calls.
 

@@ -145,7 +145,7 @@ class MemoryStep(Carried):
 
 
 class Update(Item):
-    """An element of the updates added in the value's buffer."""
+    """An element of the updates added or written in the value's buffer."""
 
 
 @dataclass(eq=False, repr=False)

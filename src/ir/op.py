@@ -135,6 +135,9 @@ class Op(metaclass=Interned):
     update: ClassVar[Callable[..., Any]]
     """Where in operand 0 an element of operand 1 is added, and what. Read by ``codegen``."""
 
+    overwrites: ClassVar[bool] = False
+    """Of an update: whether the element takes the place of what is there, and is not added."""
+
     holds: ClassVar[Callable[..., bool]]
     """Of an effect: whether all is well with the operand's value. Read by ``evaluate``."""
 

@@ -14,6 +14,7 @@ from ir.verify import verify
 LOOPS = (
     *("reduce_sum", "reduce_max", "argmin", "cumsum", "dot_general", "broadcast", "slice"),
     *("slice_add", "scatter_add", "gather", "pad", "concatenate", "add", "mul", "select"),
+    *("slice_update", "scatter_update"),
 )
 """What makes loops of several kinds, and reads across them."""
 

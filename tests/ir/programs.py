@@ -217,6 +217,12 @@ def slice_add(m: Maker) -> None:
     m.add(ops.SliceAdd(s.starts, s.strides), x, m.like(x.type.with_shape(s.sizes)))
 
 
+def slice_update(m: Maker) -> None:
+    x = m.some(ANY)
+    s = cut(m, x.type.shape)
+    m.add(ops.SliceUpdate(s.starts, s.strides), x, m.like(x.type.with_shape(s.sizes)))
+
+
 def pad(m: Maker) -> None:
     x = m.some(ANY)
     before, after = (tuple(m.pick((0, 0, 1, 2)) for _ in x.type.shape) for _ in range(2))
@@ -257,12 +263,15 @@ def gather(m: Maker) -> None:
     m.add(ops.Gather(axes, batch), x, *where)
 
 
-def scatter_add(m: Maker) -> None:
-    x = m.some(NUMBERS, least=1, axes=True)
-    batch, axes, where = places(m, x)
-    op = ops.ScatterAdd(axes, batch)
-    picked = op.picked(x.type, [i.type for i in where])
-    m.add(op, x, m.like(x.type.with_shape(picked)), *where)
+def scatter(cls: type[ops.ScatterAdd | ops.ScatterUpdate], kinds: Sequence[str]) -> Recipe:
+    def make(m: Maker) -> None:
+        x = m.some(kinds, least=1, axes=True)
+        batch, axes, where = places(m, x)
+        op = cls(axes, batch)
+        picked = op.picked(x.type, [i.type for i in where])
+        m.add(op, x, m.like(x.type.with_shape(picked)), *where)
+
+    return make
 
 
 def reduction(cls: type[Op], kinds: Sequence[str], axes: bool) -> Recipe:
@@ -303,7 +312,9 @@ RECIPES: dict[str, Recipe] = {
     "select": select, "constant": constant, "literal": literal, "iota": iota, "convert": convert,
     "dot_general": dot_general, "broadcast": broadcast, "permute": permute, "reshape": reshape,
     "slice": slice_, "slice_add": slice_add, "pad": pad, "concatenate": concatenate,
-    "gather": gather, "scatter_add": scatter_add, "call": call,
+    "gather": gather, "call": call, "slice_update": slice_update,
+    "scatter_add": scatter(ops.ScatterAdd, NUMBERS),
+    "scatter_update": scatter(ops.ScatterUpdate, ANY),
     "reduce_sum": reduction(ops.ReduceSum, NUMBERS, False),
     "reduce_prod": reduction(ops.ReduceProd, NUMBERS, False),
     "reduce_max": reduction(ops.ReduceMax, ANY, True),

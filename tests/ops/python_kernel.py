@@ -121,10 +121,10 @@ def scanned(op: Any, k: PythonKernel, xs: Sequence[ArraySource]) -> Array:
 
 
 def updated(op: Any, k: PythonKernel, xs: Sequence[ArraySource]) -> Array:
-    """Add each element of operand 1 to a copy of operand 0, where the op says."""
+    """Put each element of operand 1 in a copy of operand 0, where the op says."""
     made = xs[0].array.copy()
     for at in np.ndindex(xs[1].type.shape):
         place, number = op.update(k, at, *xs)
         assert ArraySource(made)[place] is not None
-        made[place] += number
+        made[place] = number if op.overwrites else made[place] + number
     return made

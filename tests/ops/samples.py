@@ -238,6 +238,35 @@ def movements() -> Iterator[Sample]:
     yield from rows(ops.Slice((1, 2, 0), (1, 2, 2), (1, -2, 3)), "f64[2,3,4]")
 
 
+def updates() -> Iterator[Sample]:
+    for dtype in ("f64", "f32", "i64", "i32", "bool"):
+        yield from rows(ops.SliceUpdate((3, 0), (-2, 1)), f"{dtype}[4,3] {dtype}[2,2]")
+        yield from rows(ops.ScatterUpdate((0,)), f"{dtype}[3] {dtype}[7] i64[7]", places=(0, 2))
+    yield from rows(ops.SliceUpdate((0,), (1,)), "f64[3] f64[3]", "f64[3] f64[0]", "f64[0] f64[0]",
+                    "f64[30] f64[20]", "bool[30] bool[1]")  # fmt: skip
+    yield from rows(ops.SliceUpdate((), ()), "f64[] f64[]", "bool[] bool[]")
+    yield from rows(ops.SliceUpdate((4,), (-1,)), "f64[5] f64[5]", "f64[5] f64[2]")
+    yield from rows(ops.SliceUpdate((1, 0, 1), (1, 1, 2)), "f64[2,3,4] f64[1,2,2]")
+    zeros = np.array([0.0, -0.0, np.nan, np.inf])
+    yield given(ops.SliceUpdate((0,), (1,)), zeros, zeros[::-1].copy(), note="special")
+    yield from rows(ops.ScatterUpdate((0,)), "f64[4] f64[] i64[]", "f64[4] f64[2,3] i32[2,3]",
+                    "f64[4,3] f64[5,3] i64[5]", "f64[4] f64[0] i64[0]",
+                    "f64[40] f64[60] i64[60]")  # fmt: skip
+    yield from rows(ops.ScatterUpdate((1,)), "f64[4,3] f64[2,4] i64[2]")
+    yield from rows(ops.ScatterUpdate((0, 1)), "f64[4,3] f64[5] i64[5] i64[5]")
+    yield from rows(ops.ScatterUpdate((0, 2)), "f64[2,3,4] f64[3,3] i64[3] i64[3]")
+    yield from rows(ops.ScatterUpdate((1,), 1), "f64[2,5] f64[2] i64[2]",
+                    "f64[2,5] f64[2,4] i64[2,4]", "f64[2,5,3] f64[2,4,3] i64[2,4]",
+                    "f64[2,5] f64[2,1] i64[2,1]")  # fmt: skip
+    yield from rows(ops.ScatterUpdate((2,), 2), "f64[2,3,5] f64[2,3,4] i64[2,3,4]")
+    duplicates = np.array([[1, 1, 1, 0], [2, 2, 0, 2]])
+    yield given(ops.ScatterUpdate((1,), 1), np.ones((2, 3)), np.arange(8.0).reshape(2, 4),
+                duplicates, note="duplicates", smooth=True)  # fmt: skip
+    far = np.array([-(2**63), 2**63 - 1, -1, 4, 3, 0])
+    yield given(ops.ScatterUpdate((0,)), np.ones(4), np.arange(6.0), far, note="clamped",
+                smooth=True)  # fmt: skip
+
+
 def indexings() -> Iterator[Sample]:
     for dtype in ("f64", "f32", "i64", "i32"):
         yield from rows(ops.SliceAdd((3, 0), (-2, 1)), f"{dtype}[4,3] {dtype}[2,2]")
@@ -366,7 +395,7 @@ def controls() -> Iterator[Sample]:
 SAMPLES: tuple[Sample, ...] = tuple(
     sample
     for family in (
-        unary, binary, choice, sources, conversions, movements, indexings, reductions,
+        unary, binary, choice, sources, conversions, movements, indexings, updates, reductions,
         contractions, controls,
     )
     for sample in family()

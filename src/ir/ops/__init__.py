@@ -59,7 +59,7 @@ from ir.ops.elementary import (
     Logistic,
     Sqrt,
 )
-from ir.ops.indexing import Gather, ScatterAdd, Slice, SliceAdd
+from ir.ops.indexing import Gather, Slice
 from ir.ops.movement import Broadcast, Concatenate, Pad, Permute, Reshape
 from ir.ops.reduce import ArgMax, ArgMin, ReduceMax, ReduceMin, ReduceProd, ReduceSum
 from ir.ops.scan import CumSum
@@ -78,6 +78,7 @@ from ir.ops.trigonometry import (
     Tan,
     Tanh,
 )
+from ir.ops.updates import ScatterAdd, ScatterUpdate, SliceAdd, SliceUpdate
 
 __all__ = [
     "Abs",
@@ -150,6 +151,7 @@ __all__ = [
     "Reshape",
     "Rint",
     "ScatterAdd",
+    "ScatterUpdate",
     "Select",
     "ShiftLeft",
     "ShiftRight",
@@ -158,6 +160,7 @@ __all__ = [
     "Sinh",
     "Slice",
     "SliceAdd",
+    "SliceUpdate",
     "Sqrt",
     "StopGradient",
     "Sub",

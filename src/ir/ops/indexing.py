@@ -1,4 +1,4 @@
-"""Reading and adding to parts of an array: at fixed places, and at places that data names."""
+"""Reading parts of an array: at fixed places, and at places that data names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ir import ops
 from ir.build import Builder
 from ir.errors import require
-from ir.op import Array, Op, Tangent, primitive
+from ir.op import Array, Op, primitive
 from ir.ops.families import Linear, Movement, batched, spread
 from ir.program import Value
 from ir.scalar import Index, Kernel, Scalar, Source
@@ -70,45 +70,8 @@ class Slice(Movement):
         return b(wide, *xs)  # type: ignore[no-any-return]
 
 
-@primitive("slice_add")
-class SliceAdd(Linear):
-    """Operand 0 with operand 1 added at the places ``starts + strides * i``."""
-
-    starts: tuple[int, ...]
-    strides: tuple[int, ...]
-    linear_in = (0, 1)
-
-    def infer(self, x: ArrayType, y: ArrayType) -> ArrayType:
-        require(x.dtype == y.dtype, self, "operands differ in dtype", x=x, y=y)
-        require(x.info.kind in ("int", "float"), self, "needs numbers", x=x)
-        inside(self, self.starts, y.shape, self.strides, x)
-        return x
-
-    def reference(self, x: Array, y: Array) -> Array:
-        total = np.array(x)
-        total[region(self.starts, y.shape, self.strides)] += y
-        return total
-
-    def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
-        """One addition for each element that is added."""
-        return operands[1].size
-
-    def update(self, k: Kernel, at: Index, x: Source, y: Source) -> tuple[Index, Scalar]:
-        return ops.Slice(self.starts, y.type.shape, self.strides).place(at), y[at]
-
-    def transpose(
-        self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]
-    ) -> tuple[Tangent, ...]:
-        cut = ops.Slice(self.starts, xs[1].type.shape, self.strides)
-        return ct if linear[0] else None, b(cut, ct) if linear[1] else None
-
-    def vmap(self, b: Builder, size: int, xs: Sequence[Value], mapped: Sequence[bool]) -> Value:
-        lifted = [batched(b, size, x, m) for x, m in zip(xs, mapped, strict=True)]
-        return b(ops.SliceAdd((0, *self.starts), (1, *self.strides)), *lifted)  # type: ignore[no-any-return]
-
-
 class Indexed(Linear):
-    """Shared by gather and scatter_add: how index operands name places in an array.
+    """Shared by gather and scatters: how index operands name places in an array.
 
     The array's axes are ``batch`` leading ones, shared with the index operands, and the rest, of
     which ``axes`` are indexed: one integer operand for each, all of one shape. The picked
@@ -199,50 +162,5 @@ class Gather(Indexed):
                 for i, m in zip(xs[1:], mapped[1:], strict=True)
             ]
             return b(self, xs[0], *lifted)  # type: ignore[no-any-return]
-        lifted = [batched(b, size, x, m) for x, m in zip(xs, mapped, strict=True)]
-        return b(self.wider(), *lifted)  # type: ignore[no-any-return]
-
-
-@primitive("scatter_add")
-class ScatterAdd(Indexed):
-    """Operand 0 with operand 1 added at the places that the index operands name.
-
-    A place that is named more than once receives each element.
-    """
-
-    axes: tuple[int, ...]
-    batch: int = 0
-    linear_in = (0, 1)
-
-    def infer(self, x: ArrayType, y: ArrayType, *indices: ArrayType) -> ArrayType:
-        require(x.dtype == y.dtype, self, "operands differ in dtype", x=x, y=y)
-        require(x.info.kind in ("int", "float"), self, "needs numbers", x=x)
-        shape = self.picked(x, indices)
-        require(y.shape == shape, self, "updates do not fit the indices", updates=y, shape=shape)
-        empty = y.size and not all(x.shape[a] for a in self.axes)
-        require(not empty, self, "adds to an empty axis", operand=x)
-        return x
-
-    def reference(self, x: Array, y: Array, *indices: Array) -> Array:
-        total = np.array(x)
-        np.add.at(total, self.numpy_index(x, indices), y)
-        return total
-
-    def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
-        """One addition for each element that is added."""
-        return operands[1].size
-
-    def update(
-        self, k: Kernel, at: Index, x: Source, y: Source, *indices: Source
-    ) -> tuple[Index, Scalar]:
-        return self.place(k, at, x.type, indices), y[at]
-
-    def transpose(
-        self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]
-    ) -> tuple[Tangent, ...]:
-        read = b(ops.Gather(self.axes, self.batch), ct, *xs[2:]) if linear[1] else None
-        return (ct if linear[0] else None, read, *(None for _ in xs[2:]))
-
-    def vmap(self, b: Builder, size: int, xs: Sequence[Value], mapped: Sequence[bool]) -> Value:
         lifted = [batched(b, size, x, m) for x, m in zip(xs, mapped, strict=True)]
         return b(self.wider(), *lifted)  # type: ignore[no-any-return]
