@@ -278,7 +278,7 @@ class Emitter:
     def contraction(self, item: Contraction) -> None:
         x, y = (self.k.pointer(self.k.buffers[v]) for v in item.eq.operands)
         out = self.k.pointer(self.k.buffers[item.value])
-        contraction.emit(self.f, item.eq, x, y, out)
+        contraction.emit(self.f, item.eq.op, item.types, x, y, out)
 
 
 EMIT: dict[type[Item], Callable[[Emitter, Any], None]] = {

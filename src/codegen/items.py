@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from codegen.access import Read
 from codegen.index import Affine, Axis, Index, along, bounds
 from ir.program import Equation, Value
+from ir.types import ArrayType
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +157,12 @@ class Effect(Item):
     """Its place among the program's effects, from 1."""
 
 
+@dataclass(eq=False, repr=False)
 class Contraction(Item):
     """A call of the BLAS on whole arrays."""
+
+    types: tuple[ArrayType, ...] = ()
+    """What the operands are to the contraction; their buffers may be those of other shapes."""
 
 
 def aligned(item: Item, depth: int, dependency: Dependency) -> bool:

@@ -202,11 +202,13 @@ class Planner:
         op = eq.op
         assert isinstance(op, ops.DotGeneral)
         op, perms = contraction.arranged(op, (eq.operands[0].type.rank, eq.operands[1].type.rank))
-        whole = []
-        for v, perm in zip(eq.operands, perms, strict=True):
-            whole.append(self.in_order(v if perm is None else self.permuted(v, perm)))
+        read = [
+            v if perm is None else self.permuted(v, perm)
+            for v, perm in zip(eq.operands, perms, strict=True)
+        ]
+        whole = [self.in_order(v) for v in read]
         plain = Equation(op, tuple(whole), eq.results, (), eq.loc)
-        item = Contraction(plain, eq.result, cost=50)
+        item = Contraction(plain, eq.result, cost=50, types=tuple([v.type for v in read]))
         for v in whole:
             item.dependencies += [Dependency(d, None) for d in self.plan.definitions.get(v, ())]
             self.readers.setdefault(v, []).append(item)

@@ -45,3 +45,16 @@ def test_large_products(name: str, dtype: type, library: str) -> None:
     np.testing.assert_allclose(
         compiled(x, y), np.einsum(text, x, y), rtol=tolerance, atol=tolerance
     )
+
+
+def test_operands_that_are_reshaped_first() -> None:
+    """The array that lies in memory has another shape than the matrix that is multiplied."""
+    x, y = RNG.normal(size=(100, 60)), RNG.normal(size=(60, 100))
+    for f in (
+        np.vdot,
+        lambda x, y: x.reshape(50, 120) @ y.reshape(120, 50),
+        lambda x, y: x.ravel() @ y.reshape(6000, 1),
+        lambda x, y: x.reshape(10, 10, 60) @ y.reshape(10, 60, 10),
+    ):
+        assert "contraction" in jit(f).lower(x, y).plan
+        np.testing.assert_allclose(jit(f)(x, y), f(x, y), rtol=1e-12, atol=1e-12)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
 from codegen.text import TYPES, Function, number
+from ir.op import Op
 from ir.ops import DotGeneral
 from ir.ops.contract import Axes
 from ir.program import Equation
@@ -78,11 +80,10 @@ def wanted(eq: Equation) -> bool:
     return x.info.kind == "float" and s.m * s.n * s.k >= LARGE
 
 
-def emit(f: Function, eq: Equation, x: str, y: str, out: str) -> None:
+def emit(f: Function, op: Op, types: Sequence[ArrayType], x: str, y: str, out: str) -> None:
     """Call gemm, or gemv for a matrix and a vector, for each product of the batch."""
-    op = eq.op
     assert isinstance(op, DotGeneral)
-    a, b = (v.type for v in eq.operands)
+    a, b = types
     s, dtype = sizes(op, a, b), a.dtype
     left, right = layout(op, 0, a.rank), layout(op, 1, b.rank)
     assert left is not None and right is not None
