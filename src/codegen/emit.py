@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import product
 from typing import Any
 
@@ -27,6 +27,7 @@ from codegen.items import (
 )
 from codegen.kernels import contraction
 from codegen.memory import Buffer
+from codegen.pairwise import Pairwise, blocks, cut_at, long_sums
 from codegen.parallel import Region
 from codegen.scalar import Accumulator, At, EmitKernel, Register
 from codegen.schedule import Node
@@ -44,6 +45,7 @@ class Emitter:
         self.k, self.f = k, k.f
         self.status = status
         self.carries: Carry = {}
+        self.pairs: dict[Carried, Pairwise] = {}
         self.partials = partials
         self.block_at: Index | None = None
         """The number of the region's block that this function runs, if it runs one."""
@@ -51,10 +53,20 @@ class Emitter:
     def nodes(self, nodes: list[Node]) -> None:
         for node in nodes:
             if isinstance(node, Loop):
-                with self.k.loop(node.axis):
-                    self.nodes(node.body)
+                self.loop(node)
             else:
                 EMIT[type(node)](self, node)
+
+    def loop(self, loop: Loop) -> None:
+        """The steps of a loop one by one, or block by block where a long sum is cut at it."""
+        sums = long_sums(loop)
+        with blocks(self.k, loop, min(sums.values())) if sums else nullcontext():
+            for step in sums:
+                self.carry_on(step, (self.k.const(0, step.value.type.dtype),))
+            with self.k.loop(loop.axis):
+                self.nodes(loop.body)
+            for step in sums:
+                self.pairs[step].add(*self.carried(step))
 
     # Regions: blocks that accumulate on their own, and what becomes of their accumulators.
 
@@ -69,8 +81,7 @@ class Emitter:
         self.nodes([found.loop])
         for step in found.folds:
             if isinstance(step, FoldStep):
-                (total,) = self.carried(step)
-                self.k.store(self.partials[step], (self.block_at,), total)
+                self.k.store(self.partials[step], (self.block_at,), self.total(step))
 
     def begin(self, step: Carried) -> None:
         """First values of a block's own accumulators."""
@@ -95,18 +106,21 @@ class Emitter:
     def join(self, step: Carried) -> None:
         """Combine what the blocks have accumulated, in order."""
         partial, op = self.partials[step], step.eq.op
-        blocks = Axis(0, partial.shape[0])
+        parts = Axis(0, partial.shape[0])
         if isinstance(step, FoldStep):
             self.open_step(step)
-            with self.k.loop(blocks):
-                (total,) = self.carried(step)
-                found = self.k.load(partial, (along(blocks),))
-                self.carry_on(step, (self.k.call(op.pair.mnemonic, total, found),))
+            with self.k.loop(parts):
+                found = self.k.load(partial, (along(parts),))
+                if step in self.pairs:
+                    self.pairs[step].add(found)
+                else:
+                    (total,) = self.carried(step)
+                    self.carry_on(step, (self.k.call(op.pair.mnemonic, total, found),))
             return
         buffer = self.k.buffers[step.value]
-        with self.k.loop(blocks), self.over(step) as at:
+        with self.k.loop(parts), self.over(step) as at:
             total = self.k.load(buffer, at)
-            found = self.k.load(partial, (along(blocks), *at))
+            found = self.k.load(partial, (along(parts), *at))
             self.k.store(buffer, at, self.k.call(op.pair.mnemonic, total, found))
 
     def keep(self, item: Item, at: At, found: Register) -> None:
@@ -164,6 +178,8 @@ class Emitter:
             return values
 
         self.folded(step, inits, step.place())
+        if isinstance(step, FoldStep) and cut_at(step):
+            self.pairs[step] = Pairwise(self.k, step.value.type.dtype)
 
     def carry(self, x: Register) -> tuple[str, str]:
         """A place on the stack, which LLVM turns into a register."""
@@ -176,6 +192,10 @@ class Emitter:
             cls(self.k, self.f(f"load {TYPES[dtype]}, ptr {pointer}"), dtype)
             for pointer, dtype in self.carries[step]
         ]
+
+    def total(self, step: FoldStep) -> Register:
+        """What a fold of one accumulator has come to."""
+        return self.pairs[step].total() if step in self.pairs else self.carried(step)[0]
 
     def carry_on(self, step: Carried, values: Accumulators) -> None:
         for (pointer, dtype), x in zip(self.carries[step], values, strict=True):
@@ -208,7 +228,7 @@ class Emitter:
             self.join(step)
         if isinstance(step, FoldStep):
             at = step.place()
-            values = tuple(self.carried(step))
+            values = (self.total(step),) if step in self.pairs else tuple(self.carried(step))
             self.keep(step, at, self.folded(step, lambda *_: values, at))
 
     def scan_step(self, item: ScanStep) -> None:

@@ -55,6 +55,7 @@ def lower(plan: Plan, storage: Storage, target: Target, count: bool = False) -> 
         *literals(plan),
         *(["@executed = global i64 0"] if count else []),
         *(f.function.text() for f in functions),
+        *{name: text for f in functions for name, text in f.function.helpers.items()}.values(),
         *(task(f) for f in functions if f.region),
         entry(functions, shared),
         *declarations(list(uses), target),

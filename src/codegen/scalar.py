@@ -78,7 +78,7 @@ class EmitKernel:
     scopes: list[dict[tuple[Value, At], Register]] = field(default_factory=lambda: [{}])
     indices: list[dict[Index, str]] = field(default_factory=lambda: [{}])
     folding: Folding | None = None
-    ends: dict[Axis, tuple[str, str]] = field(default_factory=dict)
+    ends: dict[Axis, tuple[int | str, int | str]] = field(default_factory=dict)
     """Where a loop of which this function runs a part begins and ends."""
 
     @contextmanager

@@ -63,6 +63,8 @@ class Function:
         self.cost = 0
         self.count_cost = count_cost
         self.uses: dict[tuple[str, str], None] = {}
+        self.helpers: dict[str, str] = {}
+        """Functions that it calls and the module has to define, by name."""
 
     def new(self) -> str:
         self.registers += 1

@@ -1,0 +1,150 @@
+"""Long sums in blocks: the terms of a block are added in vector lanes, the blocks' sums in pairs.
+
+The rounding error of a sum grows with the logarithm of the number of its blocks, and the blocks do
+not depend on the number of threads. Higham, Accuracy and Stability of Numerical Algorithms, 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+
+from codegen.items import FoldStep, Item, Loop
+from codegen.parallel import leaves
+from codegen.scalar import EmitKernel, Register
+from codegen.text import TYPES, Loops
+from ir import ops
+from ir.types import DTYPES
+
+BLOCK = 1024
+"""Terms of a block that are added in vector lanes."""
+NESTED = 256
+"""Terms of a block of several loops, where the inner ones may be too short for vectors."""
+LEVELS = 64
+"""Places of unfinished sums: one for every bit of the number of blocks, behind that number."""
+
+
+def is_sum(item: Item) -> bool:
+    """Whether the item adds floats, in any order."""
+    adds = getattr(item.eq.op, "pair", None) is ops.Add
+    return isinstance(item, FoldStep) and adds and DTYPES[item.value.type.dtype].kind == "float"
+
+
+def cut_at(step: FoldStep) -> tuple[Loop, int] | None:
+    """The loop of a long sum whose steps are grouped in blocks, and the steps of one block."""
+    if not is_sum(step):
+        return None
+    loops = step.path[step.opens :]
+    terms = [prod(loop.axis.extent for loop in loops[n:]) for n in range(len(loops) + 1)]
+    for n in reversed(range(len(loops))):
+        if terms[n] > BLOCK:
+            within = terms[n + 1]
+            return loops[n], max((BLOCK if within <= Loops.SHORT else NESTED) // within, 1)
+    return None
+
+
+def long_sums(loop: Loop) -> dict[FoldStep, int]:
+    """The sums that are cut into blocks at this loop, each with the steps of a block."""
+    found = {}
+    for item in leaves(loop):
+        if isinstance(item, FoldStep) and (cut := cut_at(item)) and cut[0] is loop:
+            found[item] = cut[1]
+    return found
+
+
+@contextmanager
+def blocks(k: EmitKernel, loop: Loop, steps: int) -> Iterator[None]:
+    """A loop over blocks of the loop's steps; opened inside it, the loop runs over one block."""
+    axis, f = loop.axis, k.f
+    low, high = k.ends.get(axis, (axis.low, axis.high))
+    count = f(f"sub i64 {high}, {low}")
+    count = f(f"udiv i64 {f(f'add i64 {count}, {steps - 1}')}, {steps}")
+    with f.loop(0, count) as block, k.scope():
+        begin = f(f"add nsw i64 {f(f'mul nsw i64 {block}, {steps}')}, {low}")
+        end = f(f"call i64 @llvm.smin.i64(i64 {f(f'add nsw i64 {begin}, {steps}')}, i64 {high})")
+        k.ends[axis] = begin, end
+        yield
+    k.ends[axis] = low, high
+
+
+class Pairwise:
+    """The unfinished sums of one fold: the sums of 1, 2, 4, ... blocks, where there is one."""
+
+    def __init__(self, k: EmitKernel, dtype: str) -> None:
+        self.k, self.dtype = k, dtype
+        self.place = k.f.alloca("i64", LEVELS + 1)
+        k.f.do(f"store i64 0, ptr {self.place}")
+
+    def add(self, x: Register) -> None:
+        """Add the sum of one more block."""
+        f, t = self.k.f, TYPES[self.dtype]
+        f.helpers[f"pairwise.{self.dtype}"] = functions(self.dtype)
+        f.do(f"call void @pairwise.{self.dtype}(ptr {self.place}, {t} {x.name})")
+
+    def total(self) -> Register:
+        f, t = self.k.f, TYPES[self.dtype]
+        name = f(f"call {t} @pairwise.total.{self.dtype}(ptr {self.place})")
+        return Register(self.k, name, self.dtype)
+
+
+def functions(dtype: str) -> str:
+    """What the sums of a module call: it adds in pairs as a binary counter carries."""
+    t = TYPES[dtype]
+    return TEXT.replace("$dtype", dtype).replace("$t", t)
+
+
+TEXT = """
+define internal void @pairwise.$dtype(ptr nocapture %sums, $t %x)
+    noinline nounwind willreturn memory(argmem: readwrite) {
+entry:
+  %blocks = load i64, ptr %sums
+  %more = add i64 %blocks, 1
+  store i64 %more, ptr %sums
+  br label %level
+level:
+  %n = phi i64 [ 1, %entry ], [ %next, %carry ]
+  %bits = phi i64 [ %blocks, %entry ], [ %rest, %carry ]
+  %sum = phi $t [ %x, %entry ], [ %both, %carry ]
+  %place = getelementptr i64, ptr %sums, i64 %n
+  %taken = trunc i64 %bits to i1
+  br i1 %taken, label %carry, label %store
+carry:
+  %old = load $t, ptr %place
+  %both = fadd $t %old, %sum
+  %next = add i64 %n, 1
+  %rest = lshr i64 %bits, 1
+  br label %level
+store:
+  store $t %sum, ptr %place
+  ret void
+}
+
+define internal $t @pairwise.total.$dtype(ptr nocapture %sums)
+    noinline nounwind willreturn memory(argmem: read) {
+entry:
+  %blocks = load i64, ptr %sums
+  br label %level
+level:
+  %n = phi i64 [ 1, %entry ], [ %next, %step ]
+  %bits = phi i64 [ %blocks, %entry ], [ %rest, %step ]
+  %sum = phi $t [ 0.0, %entry ], [ %total, %step ]
+  %left = icmp ne i64 %bits, 0
+  br i1 %left, label %test, label %over
+test:
+  %taken = trunc i64 %bits to i1
+  br i1 %taken, label %add, label %step
+add:
+  %place = getelementptr i64, ptr %sums, i64 %n
+  %old = load $t, ptr %place
+  %both = fadd $t %old, %sum
+  br label %step
+step:
+  %total = phi $t [ %sum, %test ], [ %both, %add ]
+  %next = add i64 %n, 1
+  %rest = lshr i64 %bits, 1
+  br label %level
+over:
+  ret $t %sum
+}
+"""
