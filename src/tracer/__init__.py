@@ -17,6 +17,7 @@ from tracer.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from tracer.jit import jit
 from tracer.reverse import grad, grad_and_value, value_and_grad, vjp
 from tracer.stack import no_grad
+from tracer.variants import set_max_variants
 
 __all__ = [
     "ShapeDtype",
@@ -34,6 +35,7 @@ __all__ = [
     "linearize",
     "no_grad",
     "numpy",
+    "set_max_variants",
     "set_num_threads",
     "stop_gradient",
     "trace",

@@ -18,6 +18,7 @@ from tracer.calls import bits, operand, outputs, traceable, type_of
 from tracer.emit import emit
 from tracer.errors import PromotionError, message
 from tracer.promote import short
+from tracer.questions import Questions
 from tracer.tables import FUNCTIONS
 from tracer.trace import Trace
 
@@ -66,7 +67,7 @@ def trace(func: Callable[..., Any], *args: Any) -> Program:
     }
     """
     leaves, treedef = tree.flatten(args)
-    with Trace(func, "trace") as running:
+    with Trace(func, "trace", Questions()) as running:
         given = [abstract(running, leaf) for leaf in leaves]
         made = func(*tree.unflatten(treedef, given))
         results = outputs(running, made, "trace").tracers

@@ -10,10 +10,10 @@ import numpy as np
 
 from ir.program import Value
 from tracer import tables
-from tracer.concrete import python_value, refuse_item_assignment
 from tracer.errors import EscapeError, MutationError, UntracedFunctionError, message
 from tracer.methods import Methods
 from tracer.operators import Operators
+from tracer.questions import python_value, refuse_item_assignment
 from tracer.trace import Trace, check_alive
 
 

@@ -1,51 +1,21 @@
-"""Answers to Python's questions about values: ``if x > 0``, ``float(x)``, ``range(int(n))``.
+"""Values of a running trace, where its parameters stand for arrays.
 
 Each equation is evaluated at most once in a trace, so n questions cost no more than one run.
 """
 
 from __future__ import annotations
 
-import dis
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ir.evaluate import runner
-from ir.loc import user_frame, user_loc
 from ir.op import Array
 from ir.program import Value
-from tracer.errors import (
-    ConcretizationError,
-    EscapeError,
-    TracerWarning,
-    message,
-)
-from tracer.trace import Trace, check_alive
+from tracer.trace import Trace
 
 if TYPE_CHECKING:
     from tracer.array import Tracer
-
-STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
-WARNED: dict[object, object] = {}
-"""Lines that have been warned about, in the form the warnings module keeps."""
-
-QUESTION = {
-    "bool": "choose a branch by the value of",
-    "index": "use as a Python index",
-    "nonzero": "find the true elements of",
-    "format": "format the value of",
-}
-REASON = {
-    "vmap": "vmap has one value for each element of the batch",
-    "jit": "jit traces the function once for all values",
-    "trace": "the function is traced with shapes only",
-}
-WAY_OUT = {
-    "bool": "Use np.where(condition, a, b).",
-    "nonzero": "Use np.where(mask, x, other), or multiply by the mask.",
-    "index": "Use np.take, or an integer array as index",
-}
 
 
 class UnknownValueError(Exception):
@@ -54,53 +24,6 @@ class UnknownValueError(Exception):
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace.name)
         self.home = trace
-
-
-def python_value(x: Tracer, question: str) -> Array:
-    """The tracer's value; a ConcretizationError where none is known."""
-    check_alive(x)
-    try:
-        found = concrete(x.home, x.value)
-    except UnknownValueError as unknown:
-        raise refused(x, question, unknown.home) from None
-    if question in ("float", "int", "item", "tolist", "complex") and differentiated(x):
-        warn_dropped(x, question)
-    return found
-
-
-def refused(x: Tracer, question: str, trace: Trace) -> ConcretizationError:
-    asked = QUESTION.get(question, f"take {question}() of")
-    way_out = WAY_OUT.get(question, "Keep the value an array: np.floor, astype and the like")
-    if trace.kind == "jit":
-        way_out = way_out.rstrip(".") + ", or make the argument static: static_argnums."
-    elif trace.kind == "trace":
-        way_out = way_out.rstrip(".") + ", or call trace with arrays."
-    else:
-        way_out = way_out.rstrip(".") + ", or loop over the batch in Python."
-    reason = REASON.get(trace.kind, "the value is not known")
-    return ConcretizationError(message(f"{trace.kind} cannot {asked} {x!r}: {reason}.", way_out))
-
-
-def warn_dropped(x: Tracer, question: str) -> None:
-    loc = user_loc()
-    text = message(
-        f"{question}() of {x!r} drops its derivative.",
-        "Use NumPy's functions (np.sin for math.sin), or stop_gradient if that is meant.",
-        loc,
-    )
-    warnings.warn_explicit(text, TracerWarning, loc.file, loc.line, registry=WARNED)  # type: ignore[arg-type]
-
-
-def refuse_item_assignment(x: Tracer) -> None:
-    """``ndarray[i] = x`` asks for a float without a word; the instruction tells."""
-    frame = user_frame()
-    if frame.f_lasti >= 0 and frame.f_code.co_code[frame.f_lasti] == STORE_SUBSCR:
-        raise EscapeError(
-            message(
-                f"{x!r} would be stored in an ndarray as a constant, its derivative lost.",
-                "Collect the values in a list and np.stack them.",
-            )
-        )
 
 
 def concrete(trace: Trace, target: Value) -> Array:
@@ -137,17 +60,38 @@ def of_parameter(trace: Trace, v: Value) -> Array:
 
 
 def index(trace: Trace) -> None:
-    """Note who makes each new value, and whether it depends on a differentiated argument."""
-    moved, (params, equations) = trace.differentiated, trace.indexed
+    """Note of each new value who makes it, and what it depends on: a differentiated argument, an
+    argument that varies from call to call of a trace that is kept (of the oldest, if several)."""
+    moved, varying = trace.differentiated, trace.varying
+    params, equations = trace.indexed
     trace.indexed = len(trace.builder.params), len(trace.builder.equations)
     for v in trace.builder.params[params:]:
         source = trace.sources.get(v)
-        if source is not None and not isinstance(source, np.ndarray) and differentiated(source):
+        if source is None or isinstance(source, np.ndarray):
+            if trace.questions is not None and v not in trace.hidden:
+                varying[v] = trace
+            continue
+        if differentiated(source):
             moved.add(v)
+        if source.value in source.home.varying:
+            varying[v] = source.home.varying[source.value]
     for eq in trace.builder.equations[equations:]:
         trace.producers.update(dict.fromkeys(eq.results, eq))
         if eq.op.differentiable and not moved.isdisjoint(eq.operands):
             moved.update(v for v in eq.results if v.type.info.differentiable)
+        owners = [varying[v] for v in eq.operands if v in varying]
+        if owners:
+            varying.update(dict.fromkeys(eq.results, min(owners, key=age)))
+
+
+def varies(x: Tracer) -> Trace | None:
+    """The kept trace on whose arguments the value depends; of several, the oldest."""
+    index(x.home)
+    return x.home.varying.get(x.value)
+
+
+def age(trace: Trace) -> int:
+    return trace.level
 
 
 def differentiated(x: Tracer) -> bool:

@@ -3,80 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import update_wrapper
-from inspect import signature as signature_of
 from threading import RLock
+from time import perf_counter
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from codegen.native.base import enable, native_base
-from ir.op import exact
+from ir.errors import Miss
 from ir.program import Program
-from ir.types import ArrayType
 from tracer import tree
 from tracer.array import Tracer
-from tracer.calls import Output, bits, border, operand, outputs, traceable, type_of
+from tracer.calls import Output, bits, outputs
 from tracer.emit import owner
-from tracer.errors import PromotionError, StaticArgumentError, message
+from tracer.errors import StaticArgumentError, message
+from tracer.explain import explained, warn_of_many
 from tracer.native import native_signature
-from tracer.promote import short
+from tracer.questions import Disputed, Questions
 from tracer.run import inlined, swept
+from tracer.signatures import (
+    Static,
+    abstract,
+    as_static,
+    both_ways,
+    described,
+    native,
+    number,
+    numeric,
+    signature,
+)
 from tracer.trace import Operand, Trace
+from tracer.variants import LIMIT, Missed, Paths, Unserved, Variant, driven
 
 if TYPE_CHECKING:
     from codegen.engine import Compiled
-
-
-@dataclass(frozen=True)
-class Static:
-    """An argument that is part of the signature, by type and equality."""
-
-    value: Any
-
-    @property
-    def key(self) -> Any:
-        return told_apart(self.value)
-
-
-def told_apart(x: Any) -> Any:
-    """A hashable key of a static value: a float and NumPy's, a tuple and a named one differ."""
-    if isinstance(x, tuple):
-        return type(x), tuple(map(told_apart, x))
-    if isinstance(x, np.generic):
-        return type(x), x.dtype, x.tobytes()
-    if isinstance(x, complex):
-        return type(x), exact(x.real), exact(x.imag)
-    return type(x), exact(x)
-
-
-@dataclass
-class Variant:
-    """What one signature was traced to."""
-
-    program: Program
-    output: Output
-    returned: list[Any]
-    """The output's leaves: tracers, or what the function returned untraced."""
-
-    captured: list[Operand]
-    compiled: Compiled | None = None
-    held: list[np.ndarray] = field(default_factory=list)
-    """The captured arrays as compiled code reads them."""
-
-    def result(self, results: Sequence[Operand]) -> Any:
-        made = iter(results)
-        leaves = [
-            border(next(made), False, x.scalar) if isinstance(x, Tracer) else untraced(x)
-            for x in self.returned
-        ]
-        return tree.unflatten(self.output.treedef, leaves)
-
-
-def untraced(x: Any) -> Any:
-    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 class Jitted(native_base()):  # type: ignore[misc]
@@ -101,22 +64,20 @@ class Jitted(native_base()):  # type: ignore[misc]
         self.static_argnums = numbers
         self.static_argnames = names
         self.fastmath = fastmath
-        self.variants: dict[Any, Variant] = {}
+        self.signatures: dict[Any, Paths] = {}
         self.lock = RLock()
         """Held while compiling; a signal handler may call the function then."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Trace and compile if the signature is new, then run the compiled code."""
+        """Trace and compile if the signature or the path is new, then run the compiled code."""
         leaves, treedef = self.flat(args, kwargs)
         if any(isinstance(x, Tracer) for x in leaves):
             return self.func(*args, **kwargs)
-        variant = self.variant(leaves, treedef)
-        arrays = [native(x) for x in leaves if not isinstance(x, Static)]
-        if owner(variant.captured) is not None:
-            values = inlined(variant.program, [*arrays, *variant.captured])
-            return variant.result(values)
-        compiled = variant.compiled or self.compile(variant, leaves, treedef)
-        return variant.result(compiled(*arrays, *variant.held))
+        try:
+            variant, results = self.served(leaves, treedef)
+        except Unserved:
+            return self.func(*args, **kwargs)
+        return variant.result(results)
 
     fallback = __call__
 
@@ -129,12 +90,38 @@ class Jitted(native_base()):  # type: ignore[misc]
         name: str = getattr(self, "__qualname__", repr(self))
         return name
 
+    @property
+    def variants(self) -> list[Variant]:
+        """What was traced so far, for every signature."""
+        return [v for paths in self.signatures.values() for v in paths.variants]
+
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
-        """The stages of the compilation for these arguments: ``ir plan llvm asm program``."""
+        """The stages of the compilation for these arguments: ``ir plan llvm asm program``.
+
+        Where the function branches on values it is run, to find the path that they take.
+        """
         leaves, treedef = self.flat(args, kwargs)
-        variant = self.variant(leaves, treedef)
-        compiled = variant.compiled or self.compile(variant, leaves, treedef)
-        return Lowered(variant.program, compiled)
+        paths = self.paths(leaves, treedef)
+        first = paths.variants[0] if paths.variants else self.first(paths, leaves, treedef)
+        variant = self.served(leaves, treedef)[0] if first.answers else first
+        return Lowered(variant.program, self.compile(paths, variant, leaves, treedef))
+
+    def explain(self) -> str:
+        """What was compiled so far: signatures, their variants, and the guards that choose.
+
+        >>> import numpy as np
+        >>> from tracer import jit
+        >>> absolute = jit(lambda x: x if x > 0 else -x)
+        >>> absolute(-2.0), absolute(3.0)
+        (np.float64(2.0), np.float64(3.0))
+        >>> print(absolute.explain())  # doctest: +ELLIPSIS
+        <lambda>: 1 signature
+        (f64[],): 2 variants, 2 calls left to Python
+          variant 1, traced in ... ms, compiled in ... ms
+            <doctest ...>:1: if x > 0 was False
+        ...
+        """
+        return explained(self.__name__, self.signatures)
 
     def flat(self, args: Any, kwargs: Any) -> tuple[list[Any], tree.TreeDef]:
         """The leaves, static arguments wrapped as one leaf each."""
@@ -145,11 +132,11 @@ class Jitted(native_base()):  # type: ignore[misc]
         leaves, treedef = tree.flatten((marked, named))
         return [x if numeric(x) else as_static(x) for x in leaves], treedef
 
-    def variant(self, leaves: list[Any], treedef: tree.TreeDef) -> Variant:
-        """The trace for the signature of these leaves, made if it is new."""
+    def paths(self, leaves: list[Any], treedef: tree.TreeDef) -> Paths:
+        """The variants for the signature of these leaves."""
         key = treedef, tuple([signature(x) for x in leaves])
         try:
-            found = self.variants.get(key)
+            found = self.signatures.get(key)
         except TypeError as error:
             raise StaticArgumentError(
                 message(
@@ -158,17 +145,71 @@ class Jitted(native_base()):  # type: ignore[misc]
                 )
             ) from None
         if found is None:
-            found = self.trace(leaves, treedef)
-            if owner(found.captured) is None:
-                found = self.variants.setdefault(key, found)  # of two threads, the first
+            statics = [x if isinstance(x, Static) else None for x in leaves]
+            shown = ", ".join([described(x) for x in leaves])
+            found = self.signatures.setdefault(key, Paths(statics, shown))
         return found
 
-    def trace(self, leaves: list[Any], treedef: tree.TreeDef) -> Variant:
-        with Trace(self.func, "jit") as running:
+    def served(self, leaves: list[Any], treedef: tree.TreeDef) -> tuple[Variant, Sequence[Operand]]:
+        """The variant whose guards hold for the leaves, and its results."""
+        paths = self.paths(leaves, treedef)
+        arrays = [native(x) for x in leaves if not isinstance(x, Static)]
+        variant = paths.variants[0] if paths.variants else self.first(paths, leaves, treedef)
+        missed: Missed = []
+        while True:
+            if owner(variant.captured) is not None:
+                if variant.answers:
+                    raise Unserved  # the guards belong in the surrounding trace
+                return variant, inlined(variant.program, [*arrays, *variant.captured])
+            compiled = self.compile(paths, variant, leaves, treedef)
+            try:
+                return variant, compiled(*arrays, *variant.held)
+            except Miss as miss:
+                missed.append((variant, miss.place))
+                following = variant.following.get(miss.place)
+            variant = following or self.another(paths, missed, leaves, treedef)
+
+    def first(self, paths: Paths, leaves: list[Any], treedef: tree.TreeDef) -> Variant:
+        """The first variant of a signature, traced for these leaves."""
+        found = self.trace(leaves, treedef, Questions())
+        with self.lock:
+            if owner(found.captured) is None:
+                paths.variants = paths.variants or [found]  # of two threads, the first
+                found = paths.variants[0]
+        paths.missed += 1
+        return found
+
+    def another(
+        self, paths: Paths, missed: Missed, leaves: list[Any], treedef: tree.TreeDef
+    ) -> Variant:
+        """A variant for the path of a call that none of the others serves."""
+        paths.missed += 1
+        if len(paths.variants) >= LIMIT[0]:
+            if not paths.full:
+                paths.full = True
+                warn_of_many(self.__name__, missed[-1])
+            raise Unserved
+        try:
+            found = self.trace(leaves, treedef, driven(missed))
+        except Disputed:
+            raise Unserved from None
+        variant, place = missed[-1]
+        with self.lock:
+            if place in variant.following:  # of two threads, the first
+                return variant.following[place]
+            found.before = variant, place
+            variant.following[place] = found
+            paths.variants.append(found)
+        return found
+
+    def trace(self, leaves: list[Any], treedef: tree.TreeDef, questions: Questions) -> Variant:
+        """The path that the leaves take, unless the questions have answers already."""
+        started = perf_counter()
+        with Trace(self.func, "jit", questions) as running:
             given = [
                 x.value
                 if isinstance(x, Static)
-                else Tracer(running, running.param(abstract(x)), *bits(x))
+                else Tracer(running, running.param(abstract(x), np.asarray(number(x))), *bits(x))
                 for x in leaves
             ]
             args, kwargs = tree.unflatten(treedef, given)
@@ -177,9 +218,15 @@ class Jitted(native_base()):  # type: ignore[misc]
             alive = [x for x in returned if isinstance(x, Tracer)]
             results = outputs(running, alive, "jit").tracers
         program, captured = running.finish([x.value for x in results])
-        return Variant(swept(program), Output(out_def, results), returned, captured)
+        output, answers = Output(out_def, results), questions.asked
+        seconds = perf_counter() - started
+        return Variant(swept(program), output, returned, captured, answers, seconds)
 
-    def compile(self, variant: Variant, leaves: list[Any], treedef: tree.TreeDef) -> Compiled:
+    def compile(
+        self, paths: Paths, variant: Variant, leaves: list[Any], treedef: tree.TreeDef
+    ) -> Compiled:
+        if variant.compiled is not None:
+            return variant.compiled
         from codegen.engine import compile_program  # noqa: PLC0415  (loads LLVM)
 
         with self.lock:
@@ -190,7 +237,7 @@ class Jitted(native_base()):  # type: ignore[misc]
             if native_base() is not object:
                 signature = native_signature(
                     treedef,
-                    leaves,
+                    paths.leaves(leaves),
                     variant.output.treedef,
                     variant.returned,
                     variant.program,
@@ -199,7 +246,9 @@ class Jitted(native_base()):  # type: ignore[misc]
             compiled = compile_program(variant.program, signature=signature)
             if variant.compiled is None:  # or a call from within was first
                 variant.compiled = compiled
-                if signature is not None:
+                if variant.before is not None:
+                    variant.link()
+                elif signature is not None:
                     compiled.enter(self)
         return variant.compiled
 
@@ -233,63 +282,6 @@ class Lowered:
     def asm(self) -> str:
         """The host's assembly."""
         return self.compiled.asm
-
-
-def both_ways(
-    func: Callable[..., Any], numbers: Sequence[int], names: Sequence[str]
-) -> tuple[frozenset[int], frozenset[str]]:
-    """Static arguments by place and by name, each completed from the other where func tells."""
-    try:
-        parameters = list(signature_of(func).parameters.values())
-    except (TypeError, ValueError):
-        return frozenset(numbers), frozenset(names)
-    places = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    by_place = {places[n] for n in numbers if -len(places) <= n < len(places)}
-    by_name = {n for n, name in enumerate(places) if name in names}
-    return frozenset(numbers) | by_name, frozenset(names) | by_place
-
-
-def numeric(x: Any) -> bool:
-    """Whether a leaf is traced: arrays, NumPy scalars and Python's numbers."""
-    return isinstance(x, bool | int) or (not isinstance(x, Static) and traceable(x))
-
-
-def as_static(x: Any) -> Static:
-    if isinstance(x, np.ndarray):
-        short(x.dtype)  # says which dtypes are traced
-    return x if isinstance(x, Static) else Static(x)
-
-
-def signature(x: Any) -> Any:
-    """What decides whether a leaf needs another trace."""
-    return x.key if isinstance(x, Static) else (abstract(x), bits(x))
-
-
-def abstract(x: Any) -> ArrayType:
-    """The type that a leaf is traced with."""
-    return type_of(number(x))
-
-
-def number(x: Any) -> Any:
-    """A Python int as int64 on every platform; others as they are."""
-    if isinstance(x, int) and not isinstance(x, bool):
-        if not -(2**63) <= x < 2**63:
-            raise PromotionError(
-                message(
-                    f"jit: the int {x} does not fit in 64 bits.",
-                    "Pass it as a float, or name the argument in static_argnums.",
-                )
-            )
-        return np.int64(x)
-    return operand(x)
-
-
-def native(x: Any) -> Any:
-    """The leaf as compiled code reads it: C-contiguous, aligned, native; a copy if it must be."""
-    array = np.asarray(number(x))
-    if array.flags.c_contiguous and array.flags.aligned:
-        return array
-    return np.array(array, order="C", copy=True)
 
 
 def jit(

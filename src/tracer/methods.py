@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.concrete import python_value
+from tracer.questions import python_value
 from tracer.tables import FUNCTIONS, UFUNCS
 
 if TYPE_CHECKING:
@@ -106,7 +106,11 @@ class Methods:
 
     def item(self: Any, *index: Any) -> Any:
         """The element as a Python number; its derivative is dropped."""
-        return python_value(self, "item").item(*index)
+        at = index[0] if len(index) == 1 and isinstance(index[0], tuple) else index
+        if not at:
+            return python_value(self, "item").item()
+        element = self[at] if len(at) > 1 else self.reshape(-1)[at]
+        return python_value(element, "item").item()
 
     def tolist(self: Any) -> Any:
         """Nested lists of Python numbers; their derivatives are dropped."""

@@ -23,6 +23,7 @@ from tracer.stack import Scope, leave, push, scope_over
 
 if TYPE_CHECKING:
     from tracer.array import Tracer
+    from tracer.questions import Questions
 
 Operand = Union["Tracer", Array]
 """What a program's parameter stands for when it is run or inlined."""
@@ -35,18 +36,22 @@ class Trace:
     """Owns the equations of one function call; a context manager while the function runs.
 
     ``kind`` is the transform that traces. ``sources`` holds what parameters stand for, arrays or
-    outer tracers; Python may ask for values that depend on no other parameter.
+    outer tracers; Python may ask for values that depend on no other parameter. What it is told is
+    kept in ``questions``, if the program is to serve other arguments as well.
     """
 
-    def __init__(self, func: Callable[..., Any], kind: str) -> None:
+    def __init__(
+        self, func: Callable[..., Any], kind: str, questions: Questions | None = None
+    ) -> None:
         self.name: str = getattr(func, "__name__", type(func).__name__)
         self.kind = kind
         self.builder = Builder()
         self.active = True
         self.thread = get_ident()
         self.level = next(LEVELS)
+        self.questions = questions
         self.sources: dict[Value, Operand] = {}
-        self.hidden: list[Value] = []
+        self.hidden: dict[Value, None] = {}
         self.entered: dict[Value, Value] = {}
         self.snapshots: dict[int, tuple[Array, Array, Value]] = {}
         self.numbers: dict[Any, Value] = {}
@@ -54,6 +59,8 @@ class Trace:
         self.differentiated: set[Value] = set()
         self.known: dict[Value, Array] = {}
         self.producers: dict[Value, Any] = {}
+        self.varying: dict[Value, Trace] = {}
+        self.placed: dict[tuple[Value, Trace], Value] = {}
         self.indexed = (0, 0)
 
     def __enter__(self) -> Trace:
@@ -101,7 +108,7 @@ class Trace:
     def hide(self, type: ArrayType, source: Operand) -> Value:
         value = self.builder.param(type)
         self.sources[value] = source
-        self.hidden.append(value)
+        self.hidden[value] = None
         return value
 
     def number(self, number: bool | int | float, dtype: str, shape: tuple[int, ...]) -> Value:
@@ -171,7 +178,15 @@ class Trace:
     def finish(self, results: Sequence[Value]) -> tuple[Program, list[Operand]]:
         """The program, and what its hidden parameters stand for; lets go of the user's arrays."""
         captured = [self.sources[v] for v in self.hidden]
-        for kept in (self.sources, self.snapshots, self.known, self.producers, self.entered):
+        for kept in (
+            self.sources,
+            self.snapshots,
+            self.known,
+            self.producers,
+            self.entered,
+            self.varying,
+            self.placed,
+        ):
             kept.clear()
         return self.builder.finish(*results, name=identifier(self.name)), captured
 

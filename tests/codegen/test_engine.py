@@ -77,7 +77,7 @@ def test_a_dropped_jitted_function_gives_its_code_back() -> None:
     def used(n: int) -> Any:
         jitted = jit(grad(numbered(n)))
         jitted(X)
-        (variant,) = jitted.variants.values()
+        (variant,) = jitted.variants
         return weakref.ref(jitted), weakref.ref(variant.compiled)
 
     made = [used(n) for n in range(5)]

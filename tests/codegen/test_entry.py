@@ -416,7 +416,7 @@ def test_many_signatures_need_no_stack() -> None:
         thread.join()
     finally:
         threading.stack_size(before)
-    (variant, *_) = jitted.variants.values()
+    (variant, *_) = jitted.variants
     assert 8 * 1024 < variant.compiled.workspace < 16 * 1024
     assert_same(found, [first])
 
@@ -477,7 +477,7 @@ class Model:
 
 assert Model().apply(3.0) == 6
 assert copy.copy(f) is f
-assert all(v.compiled.signature is None for v in f.variants.values())
+assert all(v.compiled.signature is None for v in f.variants)
 big = jit(lambda d: np.cumsum(np.sin(d["x"]))[::-1] * d["x"])
 large = np.linspace(0, 1, 50_000)
 expected = np.cumsum(np.sin(large))[::-1] * large

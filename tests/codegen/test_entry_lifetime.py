@@ -224,7 +224,7 @@ def test_a_kept_workspace_does_not_grow_the_process() -> None:
         with natively():
             for _ in repeat(None, 3):
                 assert_same(jitted(large), expected)
-        (variant,) = jitted.variants.values()
+        (variant,) = jitted.variants
         assert variant.compiled.workspace >= large.nbytes
 
     for _ in range(15):
@@ -292,7 +292,7 @@ def test_jitted_functions_in_cycles_are_collected() -> None:
             jitted = make()
             if make is not through_instance and make is not through_static_argument:
                 jitted(X)
-            variants = list(jitted.variants.values())
+            variants = list(jitted.variants)
             assert variants
             gone += [weakref.ref(jitted), *[weakref.ref(v.compiled.code) for v in variants]]
             del jitted, variants

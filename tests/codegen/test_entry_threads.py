@@ -22,9 +22,9 @@ def test_long_calls_let_other_threads_run() -> None:
     long, short = np.linspace(0.0, 1.0, 200_000), np.linspace(0.0, 1.0, 100)
     for x in (long, short):
         jitted(x)
-    releases = [v.compiled.signature.release for v in jitted.variants.values()]
+    releases = [v.compiled.signature.release for v in jitted.variants]
     assert releases == [True, False]
-    texts = [v.compiled.llvm for v in jitted.variants.values()]
+    texts = [v.compiled.llvm for v in jitted.variants]
     assert ["call ptr @PyEval_SaveThread" in text for text in texts] == releases
 
     def seen_during(x: Any, calls: int) -> bool:
@@ -78,7 +78,7 @@ def test_threads_in_long_calls_of_one_function(figures: Any) -> None:
 
     in_threads(work)
     assert len(jitted.variants) == 3 + 12
-    assert all(v.compiled.signature.release for v in list(jitted.variants.values())[:1])
+    assert all(v.compiled.signature.release for v in list(jitted.variants)[:1])
 
 
 @pytest.mark.parametrize("part", ["array", "number"])
@@ -89,7 +89,7 @@ def test_containers_changed_during_a_long_call(part: str, figures: Any) -> None:
     values, numbers = ((1.0, 2.0, 3.0), (1.5,)) if part == "array" else ((1.0,), (10.5, 1e3, 1e6))
     d = {"x": np.full(size, 1.0), "more": [float(str(numbers[0]))]}
     jitted(d)
-    (variant,) = jitted.variants.values()
+    (variant,) = jitted.variants
     assert variant.compiled.signature.release
     allowed = [heavy(np.full(size, v)) * n for v in values for n in numbers]
     stop = threading.Event()

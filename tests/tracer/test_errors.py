@@ -232,20 +232,6 @@ CASES = {
         " shapes only.",
         "Use np.where(condition, a, b), or call trace with arrays.",
     ),
-    "branch under jit": (
-        lambda: jit(branch)(1.0),
-        (RuntimeError, TypeError),
-        "jit cannot choose a branch by the value of Tracer<bool[]>: jit traces the function once"
-        " for all values.",
-        "Use np.where(condition, a, b), or make the argument static: static_argnums.",
-    ),
-    "int() under jit": (
-        lambda: jit(lambda n: np.zeros(int(n)))(3),
-        (RuntimeError, TypeError),
-        "jit cannot take int() of Tracer<i64[]>: jit traces the function once for all values.",
-        "Keep the value an array: np.floor, astype and the like, or make the argument static:"
-        " static_argnums.",
-    ),
     "no trace of linalg": (
         lambda: grad(np.linalg.det)(np.eye(2)),
         (TypeError, NotImplementedError),

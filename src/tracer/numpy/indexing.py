@@ -9,7 +9,6 @@ import numpy as np
 
 from ir import ops
 from tracer.array import Tracer
-from tracer.concrete import python_value
 from tracer.emit import (
     astype,
     axis_of,
@@ -24,6 +23,7 @@ from tracer.emit import (
 from tracer.errors import BoundsError, ShapeError, message
 from tracer.numpy.movement import line
 from tracer.numpy.table import implements, tnp
+from tracer.questions import python_value
 from tracer.tables import GETITEM
 from tracer.trace import check_alive
 
