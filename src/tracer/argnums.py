@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
+import numpy as np
+
 from tracer import tree
 from tracer.calls import Call, traceable
 from tracer.errors import (
@@ -12,6 +14,7 @@ from tracer.errors import (
     DifferentiableLeafError,
     DifferentiableTypeError,
     message,
+    untraced_dtype,
 )
 
 Argnums = int | Sequence[int]
@@ -83,20 +86,25 @@ def every(primals: Sequence[Any], transform: str) -> tuple[int, ...]:
 
 def check_leaves(argument: Any, what: str, transform: str) -> None:
     """Every leaf must be a float array or number."""
-    for leaf in tree.leaves(argument):
+    for k, leaf in enumerate(tree.leaves(argument)):
         if isinstance(leaf, bool | int) or (traceable(leaf) and not is_float(leaf)):
             dtype = getattr(leaf, "dtype", type(leaf).__name__)
             raise DifferentiableTypeError(
                 message(
-                    f"{transform}: {what} holds {dtype}, which has no derivative.",
+                    f"{transform}: {what}{tree.path(argument, k)} holds {dtype}, which has no"
+                    " derivative.",
                     "Convert with astype(float), or leave it out of the differentiated argument.",
                 )
             )
         if not traceable(leaf):
+            where = f"{transform}: {what}{tree.path(argument, k)}"
+            if np.iscomplexobj(leaf):
+                kind = np.asarray(leaf).dtype
+                raise untraced_dtype(kind, f"{where} holds {kind}, which is not traced.")
             shown = getattr(leaf, "dtype", None) or type(leaf).__name__
             raise DifferentiableLeafError(
                 message(
-                    f"{transform}: {what} holds something that is no float array: got {shown}.",
+                    f"{where} holds something that is no float array: got {shown}.",
                     "Pass it as an argument that is not differentiated.",
                 )
             )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,14 @@ from tracer import tree
 from tracer.argnums import is_int
 from tracer.array import Tracer
 from tracer.calls import Argument, Call, bits, border, distinct, outputs, traceable, type_of
-from tracer.errors import BatchOutputError, OutDimsRangeError, VmapError, message
+from tracer.errors import (
+    BatchOutputError,
+    DimsTypeError,
+    OutDimsRangeError,
+    VmapError,
+    message,
+    untraced_dtype,
+)
 from tracer.jacobian import check_chunk, check_randomness
 from tracer.reverse import Function
 from tracer.run import derive, swept
@@ -31,7 +38,9 @@ Dim = int | None
 def in_axes(call: Call, in_dims: Any) -> list[Dim]:
     """The mapped axis of each leaf of the call; keywords and int leaves have none."""
     if not (in_dims is None or is_int(in_dims) or isinstance(in_dims, tuple | list)):
-        raise wrong(f"in_dims should be int or tuple, got {type(in_dims).__name__}", IN_DIMS)
+        raise wrong(
+            f"in_dims should be int or tuple, got {type(in_dims).__name__}", IN_DIMS, DimsTypeError
+        )
     dims = tuple(in_dims) if isinstance(in_dims, list) else in_dims
     if isinstance(dims, tuple) and len(dims) != len(call.args):
         raise wrong(
@@ -45,7 +54,8 @@ def in_axes(call: Call, in_dims: Any) -> list[Dim]:
         ) from None
     keywords = [None] * (len(call.leaves) - len(found))
     return [
-        axis_in(d, leaf, n) for n, (d, leaf) in enumerate(zip(found, call.leaves, strict=False))
+        axis_in(d, leaf, partial(leaf_name, call, n))
+        for n, (d, leaf) in enumerate(zip(found, call.leaves, strict=False))
     ] + keywords
 
 
@@ -53,25 +63,32 @@ IN_DIMS = "in_dims is an int, None, or a tuple with one of these, or a tree of t
 OUT_DIMS = "out_dims is an int, None, or a tree of these like the output."
 
 
-def wrong(gist: str, way_out: str) -> VmapError:
-    return VmapError(message(f"vmap: {gist}.", way_out))
+def wrong(gist: str, way_out: str, kind: type[VmapError] = VmapError) -> VmapError:
+    return kind(message(f"vmap: {gist}.", way_out))
 
 
-def axis_in(dim: Any, leaf: Any, n: int) -> Dim:
+def axis_in(dim: Any, leaf: Any, name: Callable[[], str]) -> Dim:
     """The axis counted from the front."""
     if dim is None:
         return None
     if not is_int(dim):
-        raise wrong(f"in_dims holds {dim!r}, which is neither an int nor None", IN_DIMS)
-    if not traceable(leaf):
         raise wrong(
-            f"in_dims={dim} for leaf {n}, which is no array but {type(leaf).__name__}",
+            f"in_dims holds {dim!r}, which is neither an int nor None", IN_DIMS, DimsTypeError
+        )
+    if not traceable(leaf):
+        if isinstance(leaf, np.ndarray | np.generic):
+            raise untraced_dtype(
+                leaf.dtype, f"vmap: {name()} holds {leaf.dtype}, which is not traced."
+            )
+        raise wrong(
+            f"in_dims={dim} for {name()}, which is no array but {type(leaf).__name__}",
             "Use None in in_dims for what is not mapped.",
+            DimsTypeError,
         )
     rank = np.ndim(leaf)
     if not -rank <= dim < rank:
         raise wrong(
-            f"in_dims={dim} is out of range for leaf {n}, an array of {rank} axes",
+            f"in_dims={dim} is out of range for {name()}, an array of {rank} axes",
             f"Axes run from {-rank} to {rank - 1}." if rank else "A number is not mapped: None.",
         )
     return dim % rank
@@ -103,9 +120,10 @@ def batch_size(call: Call, dims: Sequence[Dim], axis_size: int | None) -> int:
 
 
 def leaf_name(call: Call, n: int) -> str:
-    """Which argument a leaf is in."""
-    ends = np.cumsum([len(tree.leaves(x)) for x in call.args])
-    return f"argument {int(np.searchsorted(ends, n, side='right'))}"
+    """Which argument a leaf is in, and where in it."""
+    index = call.places[n]
+    first = call.places.index(index)
+    return f"argument {index}{tree.path(call.args[index or 0], n - first)}"
 
 
 def out_axes(out_dims: Any, made: Any) -> list[Any]:
@@ -124,7 +142,9 @@ def out_axes(out_dims: Any, made: Any) -> list[Any]:
         raise wrong(f"out_dims={out_dims!r} does not have the structure of the output", OUT_DIMS)
     for d in found:
         if not (d is None or is_int(d)):
-            raise wrong(f"out_dims holds {d!r}, which is neither an int nor None", OUT_DIMS)
+            raise wrong(
+                f"out_dims holds {d!r}, which is neither an int nor None", OUT_DIMS, DimsTypeError
+            )
     return found
 
 

@@ -65,10 +65,11 @@ class Call:
         self.leaves, self.treedef = tree.flatten((self.args, kwargs))
         spans = [len(tree.leaves(x)) for x in self.args]
         index = [i for i, n in enumerate(spans) for _ in range(n)]
-        places: list[int | None] = [*index, *[None] * (len(self.leaves) - len(index))]
+        self.places: list[int | None] = [*index, *[None] * (len(self.leaves) - len(index))]
+        """For each leaf the positional argument that it is in; None for keywords."""
         self.arguments = [
             Argument(n, x, operand(x), i)
-            for n, (x, i) in enumerate(zip(self.leaves, places, strict=True))
+            for n, (x, i) in enumerate(zip(self.leaves, self.places, strict=True))
             if traceable(x)
         ]
 

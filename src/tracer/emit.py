@@ -11,7 +11,14 @@ from ir import ops
 from ir.op import Op
 from ir.types import UnsupportedDTypeError
 from tracer.array import Tracer, as_read
-from tracer.errors import AxisError, PromotionError, ShapeError, SubclassError, message
+from tracer.errors import (
+    AxisError,
+    PromotionError,
+    ShapeError,
+    SubclassError,
+    message,
+    untraced_dtype,
+)
 from tracer.promote import Tag, common
 from tracer.trace import Trace, check_alive
 
@@ -54,7 +61,7 @@ def lift(trace: Trace, x: Any) -> Tracer:
     try:
         return Tracer(trace, trace.capture(array), scalar=isinstance(x, np.generic))
     except UnsupportedDTypeError as error:
-        raise PromotionError(message(f"{error}.", "Convert with .astype first.")) from None
+        raise untraced_dtype(array.dtype, f"{error}.") from None
 
 
 def refuse_subclass(x: Any) -> None:

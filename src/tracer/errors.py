@@ -5,6 +5,10 @@ Every message begins with the user's ``file:line``, shows that line, and ends wi
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from ir.loc import Loc, user_loc
 
 
@@ -20,7 +24,7 @@ class NonScalarOutputError(TransformError, TypeError):
     """The function under ``grad`` did not return one number."""
 
 
-class DifferentiableTypeError(TransformError, TypeError):
+class DifferentiableTypeError(TransformError, ValueError, TypeError):
     """A derivative was asked with respect to integers or bools, or of them."""
 
 
@@ -40,16 +44,20 @@ class CotangentError(TransformError, ValueError):
     """Cotangents do not fit the function's outputs."""
 
 
-class TangentError(TransformError, TypeError):
+class TangentError(TransformError, ValueError, TypeError):
     """Tangents do not fit the primals."""
 
 
-class ArgnumsError(TransformError):
+class ArgnumsError(TransformError, ValueError, TypeError):
     """``argnums`` does not name positional arguments of the call."""
 
 
 class VmapError(ValueError):
     """``in_dims``, ``out_dims`` or the mapped sizes do not fit."""
+
+
+class DimsTypeError(VmapError, TypeError):
+    """``in_dims`` or ``out_dims`` holds what is no axis, or an argument what has none."""
 
 
 class OutDimsRangeError(VmapError, IndexError):
@@ -92,6 +100,10 @@ class PromotionError(TypeError):
     """NumPy's result dtype is none that the IR knows, or there is none."""
 
 
+class ComplexError(PromotionError, TransformError):
+    """Complex numbers, which are not traced."""
+
+
 class ShapeError(ValueError):
     """Shapes that do not go together."""
 
@@ -106,6 +118,15 @@ class BoundsError(IndexError):
 
 class StaticArgumentError(ValueError, TypeError):
     """An argument of a jitted function that is neither an array nor hashable."""
+
+
+def untraced_dtype(
+    dtype: Any, gist: str, way_out: str = "Convert with .astype first."
+) -> PromotionError:
+    """The error for a dtype that is not traced."""
+    if np.dtype(dtype).kind == "c":
+        return ComplexError(message(gist, "Keep real and imaginary parts in arrays of their own."))
+    return PromotionError(message(gist, way_out))
 
 
 def message(gist: str, way_out: str, loc: Loc | None = None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import wraps
 from math import prod
 from typing import Any
@@ -19,28 +19,54 @@ from tracer import tree
 from tracer.argnums import Argnums, every, is_int
 from tracer.errors import RandomnessError, VmapError, message
 from tracer.forward import pushed
-from tracer.point import Make, Point, point_and_map
+from tracer.point import Point, point_and_map
 from tracer.reverse import Function, gradients
 from tracer.run import swept
 
+Build = Callable[[Program, Sequence[bool], int, int | None], tuple[Program]]
 
-def identity(b: Builder, type: ArrayType) -> Value:
-    """A batch of all unit arrays of the type."""
-    n = type.size
-    rows, columns = (b(ops.Iota("i64", (n, n), axis)) for axis in (0, 1))
+
+@dataclass(frozen=True)
+class Blocks:
+    """How the blocks of a matrix are computed, and how many rows of them together."""
+
+    build: Build
+    chunk_size: int | None
+
+    def __call__(self, program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program]:
+        return self.build(program, wrt, outs, self.chunk_size)
+
+
+def unit_arrays(b: Builder, type: ArrayType, start: int, stop: int) -> Value:
+    """A batch of the type's unit arrays, from one place to another."""
+    shape = stop - start, type.size
+    rows, columns = (b(ops.Iota("i64", shape, axis)) for axis in (0, 1))
+    if start:
+        rows = b(ops.Add(), rows, b(ops.Constant(start, "i64", shape)))
     ones = b(ops.Convert(type.dtype), b(ops.Equal(), rows, columns))
-    made: Value = b(ops.Reshape((n, *type.shape)), ones)
+    made: Value = b(ops.Reshape((shape[0], *type.shape)), ones)
     return made
 
 
-def batched_rows(b: Builder, linear: Program, residuals: Sequence[Value]) -> tuple[Value, ...]:
+def batched_rows(
+    b: Builder, linear: Program, residuals: Sequence[Value], chunk_size: int | None
+) -> list[Value]:
     """The linear program on every unit array of its last parameter."""
     unit = linear.params[-1].type
-    wide = vmap(linear, (*[False] * len(residuals), True), unit.size)
-    return b.inline(wide, [*residuals, identity(b, unit)])
+    size = max(1, min(chunk_size or unit.size, unit.size))
+    chunks = []
+    for start in range(0, max(1, unit.size), size):
+        stop = min(start + size, unit.size)
+        wide = vmap(linear, (*[False] * len(residuals), True), stop - start)
+        chunks.append(b.inline(wide, [*residuals, unit_arrays(b, unit, start, stop)]))
+    return [
+        xs[0] if len(xs) == 1 else b(ops.Concatenate(0), *xs) for xs in zip(*chunks, strict=True)
+    ]
 
 
-def reverse_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program]:
+def reverse_blocks(
+    program: Program, wrt: Sequence[bool], outs: int, chunk_size: int | None
+) -> tuple[Program]:
     """``x -> (y, aux, blocks)``: for each output the cotangents of its unit arrays, by argument.
 
     Each output goes back alone: zero cotangents of the others would meet infinite slopes.
@@ -54,12 +80,14 @@ def reverse_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Pr
     for k, out in enumerate(program.results[:outs]):
         one = replace(linear, results=linear.results[k : k + 1])
         back = swept(transpose(one, len(forward.results) - m))
-        bars = batched_rows(b, back, forward.results[m:])
+        bars = batched_rows(b, back, forward.results[m:], chunk_size)
         blocks += [b(ops.Reshape((*out.type.shape, *v.type.shape[1:])), v) for v in bars]
     return (swept(b.finish(*program.results, *blocks, name=f"jacrev_{program.name}")),)
 
 
-def forward_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program]:
+def forward_blocks(
+    program: Program, wrt: Sequence[bool], outs: int, chunk_size: int | None
+) -> tuple[Program]:
     """As ``reverse_blocks``, from the tangents of each argument's unit arrays, one at a time."""
     program = inline(program)
     m = len(program.results)
@@ -73,7 +101,7 @@ def forward_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Pr
         forward, linear = point_and_map(program, [k == n for k in range(len(wrt))], outs)
         b.equations += [eq for eq in forward.equations if eq not in there]
         there.update(forward.equations)
-        moved = batched_rows(b, linear, forward.results[m:])
+        moved = batched_rows(b, linear, forward.results[m:], chunk_size)
         columns.append([output_major(b, dy, v.type.shape) for dy in moved])
     blocks = [column[k] for k in range(outs) for column in columns]
     return (swept(b.finish(*program.results, *blocks, name=f"jacfwd_{program.name}")),)
@@ -87,12 +115,21 @@ def output_major(b: Builder, x: Value, inner: tuple[int, ...]) -> Value:
     return made
 
 
-def matrix(func: Function, argnums: Argnums, has_aux: bool, transform: str, make: Make) -> Function:
+def matrix(
+    func: Function,
+    argnums: Argnums,
+    has_aux: bool,
+    transform: str,
+    build: Build,
+    chunk_size: int | None,
+) -> Function:
     """The function that gives the matrix of derivatives; errors name the transform."""
+    check_chunk(chunk_size, transform)
+    blocks = Blocks(build, chunk_size)
 
     @wraps(func)
     def matrix_of(*args: Any, **kwargs: Any) -> Any:
-        at = Point(func, args, kwargs, argnums, has_aux, transform, make)
+        at = Point(func, args, kwargs, argnums, has_aux, transform, blocks)
         count = sum(at.wrt.flags)
         output = at.traced.output
         rows = [
@@ -122,8 +159,8 @@ def jacrev(
     """The matrix of derivatives, row by row in reverse mode: cheap for few outputs.
 
     For an output of shape ``s`` and an argument of shape ``t`` the block has shape ``s + t``; the
-    blocks have the structure of the output, and in it that of the arguments. ``chunk_size`` is
-    accepted; the rows are computed together.
+    blocks have the structure of the output, and in it that of the arguments. ``chunk_size`` bounds
+    how many rows are computed together, and so the memory that they need.
 
     >>> import numpy as np
     >>> from tracer import jacrev
@@ -131,8 +168,7 @@ def jacrev(
     array([[2., 0.],
            [0., 4.]])
     """
-    check_chunk(chunk_size, "jacrev")
-    return matrix(func, argnums, has_aux, "jacrev", reverse_blocks)
+    return matrix(func, argnums, has_aux, "jacrev", reverse_blocks, chunk_size)
 
 
 def jacfwd(
@@ -152,9 +188,8 @@ def jacfwd(
     >>> jacfwd(lambda x: x.sum())(np.array([1.0, 2.0]))
     array([1., 1.])
     """
-    check_chunk(chunk_size, "jacfwd")
     check_randomness(randomness, "jacfwd")
-    return matrix(func, argnums, has_aux, "jacfwd", forward_blocks)
+    return matrix(func, argnums, has_aux, "jacfwd", forward_blocks, chunk_size)
 
 
 def check_randomness(randomness: str, transform: str) -> None:
@@ -185,20 +220,25 @@ def jacobian(
     array([[2., 0.],
            [0., 2.]])
     """
-    check_chunk(chunk_size, "jacobian")
-    modes = {"reverse": reverse_blocks, "forward": forward_blocks, "auto": cheaper_blocks}
+    modes: dict[str, Build] = {
+        "reverse": reverse_blocks,
+        "forward": forward_blocks,
+        "auto": cheaper_blocks,
+    }
     if mode not in modes:
         raise VmapError(
             message(f"jacobian: mode={mode!r} is unknown.", f"Modes: {', '.join(modes)}.")
         )
-    return matrix(func, argnums, has_aux, "jacobian", modes[mode])
+    return matrix(func, argnums, has_aux, "jacobian", modes[mode], chunk_size)
 
 
-def cheaper_blocks(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program, ...]:
+def cheaper_blocks(
+    program: Program, wrt: Sequence[bool], outs: int, chunk_size: int | None
+) -> tuple[Program]:
     """Forward where there are fewer inputs than outputs."""
     columns = sum(prod(v.type.shape) for v, w in zip(program.params, wrt, strict=True) if w)
     rows = sum(prod(v.type.shape) for v in program.results[:outs])
-    return (forward_blocks if columns < rows else reverse_blocks)(program, wrt, outs)
+    return (forward_blocks if columns < rows else reverse_blocks)(program, wrt, outs, chunk_size)
 
 
 def hessian(
@@ -219,9 +259,8 @@ def hessian(
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    check_chunk(chunk_size, "hessian")
-    rows = matrix(func, argnums, has_aux, "hessian", reverse_blocks)
-    return matrix(rows, argnums, has_aux, "hessian", forward_blocks)
+    rows = matrix(func, argnums, has_aux, "hessian", reverse_blocks, chunk_size)
+    return matrix(rows, argnums, has_aux, "hessian", forward_blocks, chunk_size)
 
 
 def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:

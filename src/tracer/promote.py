@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ir.types import DTYPES, SHORT, short_dtype
-from tracer.errors import PromotionError, message
+from tracer.errors import PromotionError, message, untraced_dtype
 
 Tag = str | type
 """A dtype's short name, or ``int`` or ``float`` for a Python number (NEP 50)."""
@@ -38,7 +38,11 @@ def resolve(
     try:
         return loop(ufunc, *tags, dtype=dtype, casting=casting)
     except KeyError as unknown:
-        gist = f"np.{ufunc.__name__} of {shown(tags)} gives {unknown.args[0]}, which is not traced"
+        made = unknown.args[0]
+        gist = f"np.{ufunc.__name__} of {shown(tags)} gives {made}, which is not traced"
+        raise untraced_dtype(
+            made, f"{gist} (traced: {SUPPORTED}).", "Convert an operand with .astype first."
+        ) from None
     except TypeError as error:
         gist = f"np.{ufunc.__name__} does not take {shown(tags)} ({str(error).splitlines()[0]})"
     raise PromotionError(
@@ -63,6 +67,6 @@ def short(dtype: Any) -> str:
     try:
         return short_dtype(found)
     except TypeError:
-        raise PromotionError(
-            message(f"dtype {found} is not traced (traced: {SUPPORTED}).", "Use one of these.")
+        raise untraced_dtype(
+            found, f"dtype {found} is not traced (traced: {SUPPORTED}).", "Use one of these."
         ) from None

@@ -39,6 +39,12 @@ def tree_map(function: Callable[..., Any], tree: Any) -> Any:
     return optree.tree_map(function, tree, none_is_leaf=True, namespace=NAMESPACE)
 
 
+def path(tree: Any, n: int) -> str:
+    """Where the nth leaf is, as an index expression: ``['b'][0].x``, nothing for a leaf alone."""
+    accessors = optree.tree_accessors(tree, none_is_leaf=True, namespace=NAMESPACE)
+    return accessors[n].codify("")
+
+
 def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
     """One leaf of ``prefix`` for each leaf of ``tree``; ValueError where they do not match."""
     return list(optree.broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=NAMESPACE))

@@ -82,7 +82,7 @@ CASES = {
     "text input": (
         lambda: grad(np.sin)({"a": 1.0, "b": "text"}),
         (ValueError, TypeError),
-        "grad: argument 0 holds something that is no float array: got str.",
+        "grad: argument 0['b'] holds something that is no float array: got str.",
         "Pass it as an argument that is not differentiated.",
     ),
     "aux": (
@@ -179,7 +179,7 @@ CASES = {
     "vmap in_dims range": (
         lambda: vmap(np.add, in_dims=(0, 3))(X, X),
         (ValueError,),
-        "vmap: in_dims=3 is out of range for leaf 1, an array of 1 axes.",
+        "vmap: in_dims=3 is out of range for argument 1, an array of 1 axes.",
         "Axes run from -1 to 0.",
     ),
     "vmap of nothing": (
@@ -191,7 +191,7 @@ CASES = {
     "vmap of text": (
         lambda: vmap(lambda x, y: x)(X, "text"),
         (ValueError,),
-        "vmap: in_dims=0 for leaf 1, which is no array but str.",
+        "vmap: in_dims=0 for argument 1, which is no array but str.",
         "Use None in in_dims for what is not mapped.",
     ),
     "vmap out_dims None": (
@@ -279,9 +279,9 @@ CASES = {
     ),
     "complex": (
         lambda: grad(lambda x: x + 1j)(X),
-        (TypeError,),
+        (TypeError, RuntimeError),
         "dtype complex128 is not supported (supported: bool, int32, int64, float32, float64).",
-        "Convert with .astype first.",
+        "Keep real and imaginary parts in arrays of their own.",
     ),
     "float16": (
         lambda: grad(lambda x: np.exp(x > 0))(X),
