@@ -30,6 +30,8 @@ class Inlining(dict[Value, Equation]):
         self.depth: dict[Value, int] = {}
         self.piecewise: set[Value] = set()
         self.read_once = read_once_elementwise(program)
+        self.overwritten = {eq.operands[0] for eq in program.equations if hasattr(eq.op, "update")}
+        """Values whose memory a later version may take over: they may be gone later."""
         for eq in program.equations:
             if self.fits(eq):
                 self.add(eq)
@@ -43,7 +45,8 @@ class Inlining(dict[Value, Equation]):
         total = own // max(eq.result.type.size, 1)
         total += sum(self.weight.get(v, 0) for v in dict.fromkeys(below))
         self.weight[eq.result] = total
-        if total <= CHEAP and eq.result.type.size > SMALL and not self.piecewise & set(eq.operands):
+        lasting = self.overwritten.isdisjoint(below) and self.piecewise.isdisjoint(eq.operands)
+        if total <= CHEAP and eq.result.type.size > SMALL and lasting:
             self.again[eq.result] = eq
 
     def where(self, v: Value, at: tuple[Index, ...]) -> Equation | None:

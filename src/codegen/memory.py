@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from codegen.index import Index
-from codegen.items import Carried, Close, Item, Level, Loop, MemoryStep, Static
+from codegen.items import Carried, Close, Item, Level, Loop, MemoryStep, Open, Static
 from codegen.parallel import Region, region
 from codegen.plan import Plan, buffer_of
 from codegen.schedule import Node
@@ -141,20 +141,39 @@ def shared_out(item: Item, storage: Storage) -> bool:
 
 def cut(tree: list[Node]) -> tuple[list[list[Node]], list[Region | None]]:
     """The top level in chunks, each to be one function; a region is one of its own."""
-    costs = [sum(item.cost for item in leaves([node])) for node in tree]
-    limit = WHOLE if sum(costs) <= WHOLE else CHUNK
+    parts = [(part, sum(item.cost for item in leaves(part))) for part in together(tree)]
+    limit = WHOLE if sum(cost for _, cost in parts) <= WHOLE else CHUNK
     chunks: list[list[Node]] = [[]]
     regions: list[Region | None] = [None]
     spent = 0
-    for node, cost in zip(tree, costs, strict=True):
-        found = region(node)
+    for part, cost in parts:
+        found = region(part[0])
         if found is not None or regions[-1] is not None or (spent and spent + cost > limit):
             chunks.append([])
             regions.append(found)
             spent = 0
-        chunks[-1].append(node)
+        chunks[-1] += part
         spent += cost
     return chunks, regions
+
+
+def together(tree: list[Node]) -> Iterator[list[Node]]:
+    """What must stand in one function: a loop, what it carries registers from, and to."""
+    part: list[Node] = []
+    begun = False
+    for node in tree:
+        if region(node) is not None:
+            yield from ([part] if part else [])
+            yield [node]
+            part, begun = [], False
+        elif begun and not isinstance(node, Close):
+            yield part
+            part, begun = [node], not isinstance(node, Open)
+        else:
+            part.append(node)
+            begun = begun or not isinstance(node, Open)
+    if part:
+        yield part
 
 
 def memory_spans(plan: Plan, chunks: list[list[Node]]) -> dict[Value, int]:

@@ -167,6 +167,8 @@ class Planner:
         if not eq.result.type.size:
             self.plan.definitions[eq.result] = []
             return None
+        if not updates.type.size:
+            return self.element(Equation(ops.StopGradient(), (base,), eq.results))
         axes = [Axis(0, n) for n in updates.type.shape]
         kernel = PlanKernel(self.plan.inlined)
         at = tuple([along(axis) for axis in axes])
@@ -180,9 +182,6 @@ class Planner:
             base = self.copied(base)
         self.plan.shares[eq.result] = buffer_of(self.plan, base)
         self.plan.in_memory |= {eq.result, base}
-        if not updates.type.size:
-            self.plan.definitions[eq.result] = self.plan.definitions[base]
-            return None
         item = Update(eq, eq.result, *levels_of(axes), serial=True, cost=20)
         before = [*self.plan.definitions[base], *self.readers.get(base, ())]
         item.dependencies += [Dependency(other, None) for other in before]

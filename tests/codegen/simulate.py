@@ -213,11 +213,8 @@ class Simulation:
         self.reads += 1
         if v in self.plan.program.params or v in self.plan.literals:
             return
-        made = v
-        if v not in self.made and (makers := self.plan.definitions.get(v)):
-            made = makers[0].value  # an update by nothing is the older version
-        assert spot in self.made.get(made, ()), f"{spot} of {v.type} is read before it is made"
-        self.look(made, spot)
+        assert spot in self.made.get(v, ()), f"{spot} of {v.type} is read before it is made"
+        self.look(v, spot)
 
     # Memory.
 

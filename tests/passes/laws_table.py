@@ -283,6 +283,23 @@ CASES: list[Case] = [
           %2: f64[4] = add %0, %1
           return %2
         """),
+    (laws.write_everywhere, """
+        (%0: f64[4], %1: f64[4])
+          %2: f64[4] = slice_update[starts=(0,), strides=(1,)] %0, %1
+          return %2
+        """, """
+        (%0: f64[4], %1: f64[4])
+          return %1
+        """),
+    (laws.update_by_nothing, """
+        (%0: f64[4], %1: f64[0], %2: i64[0])
+          %3: f64[4] = slice_update[starts=(4,), strides=(1,)] %0, %1
+          %4: f64[4] = scatter_add[axes=(0,)] %3, %1, %2
+          return %4
+        """, """
+        (%0: f64[4], %1: f64[0], %2: i64[0])
+          return %0
+        """),
     (laws.concatenate_of_one, """
         (%0: f64[4], %1: f64[0], %2: f64[2])
           %3: f64[4] = concatenate %0, %1

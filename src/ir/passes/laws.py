@@ -31,9 +31,12 @@ from ir.ops import (
     ReduceProd,
     ReduceSum,
     Reshape,
+    ScatterAdd,
+    ScatterUpdate,
     Select,
     Slice,
     SliceAdd,
+    SliceUpdate,
     Sub,
 )
 from ir.program import Equation, Value
@@ -317,6 +320,19 @@ def add_everywhere(b: Builder, op: SliceAdd, x: Term, y: Term) -> Value | None:
     """a whole array added everywhere is an addition"""
     whole = y.type == x.type and op is SliceAdd((0,) * y.type.rank, (1,) * y.type.rank)
     return b(Add(), x.value, y.value) if whole else None
+
+
+@law(SliceUpdate)
+def write_everywhere(b: Builder, op: SliceUpdate, x: Term, y: Term) -> Value | None:
+    """a whole array written everywhere is what stays"""
+    whole = y.type == x.type and op is SliceUpdate((0,) * y.type.rank, (1,) * y.type.rank)
+    return y.value if whole else None
+
+
+@law(SliceAdd, SliceUpdate, ScatterAdd, ScatterUpdate)
+def update_by_nothing(b: Builder, op: Op, x: Term, y: Term, *indices: Term) -> Value | None:
+    """an update by no element changes nothing"""
+    return None if y.type.size else x.value
 
 
 @law(Concatenate)
