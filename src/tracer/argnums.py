@@ -63,7 +63,8 @@ def positions(argnums: Any, count: int, transform: str) -> tuple[int, ...]:
         if not is_int(n):
             raise wrong(f"argnums holds {n!r}, which is not an int")
         if not -count <= n < count:
-            raise wrong(f"Got argnum={n}, but only {count} positional inputs")
+            inputs = "input" if count == 1 else "inputs"
+            raise wrong(f"Got argnum={n}, but only {count} positional {inputs}")
     found = tuple([n % count for n in listed])
     if len(set(found)) < len(found):
         raise wrong(f"argnums={argnums!r} names an argument twice")

@@ -44,13 +44,15 @@ def in_axes(call: Call, in_dims: Any) -> list[Dim]:
     dims = tuple(in_dims) if isinstance(in_dims, list) else in_dims
     if isinstance(dims, tuple) and len(dims) != len(call.args):
         raise wrong(
-            f"in_dims has {len(dims)} entries, and the call {len(call.args)} arguments", IN_DIMS
+            f"in_dims has length {len(dims)}, and the call {len(call.args)} arguments", IN_DIMS
         )
     try:
         found = tree.broadcast_prefix(dims, call.args) if call.args else []
     except ValueError:
         raise wrong(
-            f"in_dims={in_dims!r} does not have the structure of the arguments", IN_DIMS
+            f"in_dims={in_dims!r} does not have the structure of the arguments,"
+            f" {tree.shown(tree.structure(call.args))}",
+            IN_DIMS,
         ) from None
     keywords = [None] * (len(call.leaves) - len(found))
     return [
@@ -105,6 +107,8 @@ def batch_size(call: Call, dims: Sequence[Dim], axis_size: int | None) -> int:
         if not is_int(axis_size) or axis_size < 0:
             raise wrong(f"axis_size={axis_size!r} should be an int from 0", "Or None.")
         sizes[-1] = axis_size
+    if not sizes and not dims:
+        raise wrong("there are no inputs to map over", "Pass an array, or give axis_size.")
     if not sizes:
         raise wrong(
             "there are no inputs to map over: in_dims is None for all",
@@ -139,7 +143,11 @@ def out_axes(out_dims: Any, made: Any) -> list[Any]:
             found = tree.broadcast_prefix(form, made)
             break
     else:
-        raise wrong(f"out_dims={out_dims!r} does not have the structure of the output", OUT_DIMS)
+        raise wrong(
+            f"out_dims={out_dims!r} does not have the structure of the output,"
+            f" {tree.shown(tree.structure(made))}",
+            OUT_DIMS,
+        )
     for d in found:
         if not (d is None or is_int(d)):
             raise wrong(

@@ -114,7 +114,8 @@ def fitting(primals: Any, tangents: Any, transform: str) -> list[Operand]:
     if structure != given:
         raise TangentError(
             message(
-                f"{transform}: primals have structure {structure}, tangents {given}.",
+                f"{transform}: primals have structure {tree.shown(structure)}, tangents"
+                f" {tree.shown(given)}.",
                 "Pass one tangent for each primal, in the same containers.",
             )
         )

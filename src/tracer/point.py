@@ -100,10 +100,12 @@ def fitted(leaf: Any, type: ArrayType, refusal: Callable[[str], Exception]) -> O
 def pair(made: Any, transform: str) -> tuple[Any, Any]:
     """What a function with has_aux=True must return."""
     if not (isinstance(made, tuple) and len(made) == 2):
+        plain = type(made) is tuple
+        got = f"a tuple of {len(made)}" if plain else type(made).__name__
         raise AuxError(
             message(
                 f"{transform}: with has_aux=True the output of the function should be a"
-                f" tuple (output, aux), got {type(made).__name__}.",
+                f" tuple (output, aux), got {got}.",
                 "Return (output, aux), or leave has_aux out.",
             )
         )

@@ -153,8 +153,8 @@ def fitting(cotangents: Any, output: Output, name: str) -> list[Operand]:
     if treedef != output.treedef:
         raise CotangentError(
             message(
-                f"vjp_fn got cotangents of structure {treedef}, and {name} returned"
-                f" {output.treedef}.",
+                f"vjp_fn got cotangents of structure {tree.shown(treedef)}, and {name} returned"
+                f" {tree.shown(output.treedef)}.",
                 "Pass one cotangent for each output, in the same containers.",
             )
         )

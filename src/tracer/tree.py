@@ -45,6 +45,18 @@ def path(tree: Any, n: int) -> str:
     return accessors[n].codify("")
 
 
+class Leaf:
+    """Stands for any leaf where a structure is shown."""
+
+    def __repr__(self) -> str:
+        return "*"
+
+
+def shown(treedef: TreeDef) -> str:
+    """The structure as its containers print, with ``*`` for each leaf."""
+    return repr(unflatten(treedef, [Leaf()] * treedef.num_leaves))
+
+
 def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
     """One leaf of ``prefix`` for each leaf of ``tree``; ValueError where they do not match."""
     return list(optree.broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=NAMESPACE))
