@@ -13,6 +13,7 @@ from ir.program import Program, Value
 from ir.types import SHORT, ArrayType
 from tracer import tree
 from tracer.array import Tracer
+from tracer.compressed import settled
 from tracer.emit import lift, refuse_subclass
 from tracer.errors import OutputError, message
 from tracer.trace import Operand, Trace
@@ -62,7 +63,8 @@ class Call:
 
     def __init__(self, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self.args, self.kwargs = tuple(args), kwargs
-        self.leaves, self.treedef = tree.flatten((self.args, kwargs))
+        leaves, self.treedef = tree.flatten((self.args, kwargs))
+        self.leaves = settled(leaves)
         spans = [len(tree.leaves(x)) for x in self.args]
         index = [i for i, n in enumerate(spans) for _ in range(n)]
         self.places: list[int | None] = [*index, *[None] * (len(self.leaves) - len(index))]
@@ -134,6 +136,7 @@ def trace_call(
 def outputs(trace: Trace, made: Any, kind: str, refusal: type[OutputError] = OutputError) -> Output:
     """The returned leaves as tracers of the trace; all must be arrays or numbers."""
     leaves, treedef = tree.flatten(made)
+    leaves = settled(leaves)
     tracers = []
     for x in leaves:
         if not isinstance(x, Tracer | np.ndarray | np.generic | bool | int | float):

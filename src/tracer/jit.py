@@ -18,6 +18,7 @@ from ir.program import Program
 from tracer import tree
 from tracer.array import Tracer
 from tracer.calls import Output, bits, outputs
+from tracer.compressed import settled
 from tracer.emit import owner
 from tracer.errors import StaticArgumentError, message
 from tracer.explain import explained, warn_of_many
@@ -36,7 +37,7 @@ from tracer.signatures import (
     signature,
 )
 from tracer.trace import Operand, Trace
-from tracer.variants import LIMIT, Missed, Paths, Unserved, Variant, driven
+from tracer.variants import DISPUTES, LIMIT, Missed, Paths, Unserved, Variant, driven
 
 if TYPE_CHECKING:
     from codegen.engine import Compiled
@@ -189,11 +190,14 @@ class Jitted(native_base()):  # type: ignore[misc]
                 paths.full = True
                 warn_of_many(self.__name__, missed[-1])
             raise Unserved
+        variant, place = missed[-1]
+        if variant.disputes[place] >= DISPUTES:
+            raise Unserved
         try:
             found = self.trace(leaves, treedef, driven(missed))
         except Disputed:
+            variant.disputes[place] += 1
             raise Unserved from None
-        variant, place = missed[-1]
         with self.lock:
             if place in variant.following:  # of two threads, the first
                 return variant.following[place]
@@ -215,6 +219,7 @@ class Jitted(native_base()):  # type: ignore[misc]
             args, kwargs = tree.unflatten(treedef, given)
             made = self.func(*args, **kwargs)
             returned, out_def = tree.flatten(made)
+            returned = settled(returned)
             alive = [x for x in returned if isinstance(x, Tracer)]
             results = outputs(running, alive, "jit").tracers
         program, captured = running.finish([x.value for x in results])

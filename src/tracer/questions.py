@@ -170,10 +170,8 @@ def answered(x: Tracer, kind: str) -> Array:
 
 def part(x: Any, kind: str) -> Any:
     """What the kind of question asks of an array or a tracer."""
-    if kind == "bool":
+    if kind in ("bool", "nonzero"):
         return np.not_equal(x, 0) if x.dtype != bool else x
-    if kind == "nonzero":
-        return np.not_equal(x, 0)
     return np.trunc(x) if kind == "int" and x.dtype.kind == "f" else x
 
 

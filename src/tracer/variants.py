@@ -6,6 +6,7 @@ from there is tried next: natively, by the table in its entry, and in Python by 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 LIMIT = [32]
 """How many variants one signature may have."""
+
+DISPUTES = 8
+"""After so many, calls that a guard ends run as plain Python, and are not traced in vain."""
 
 
 class Unserved(Exception):
@@ -68,6 +72,9 @@ class Variant:
 
     following: dict[int, Variant] = field(default_factory=dict)
     """By the place of a guard: what to try where it does not hold."""
+
+    disputes: Counter[int] = field(default_factory=Counter)
+    """By the place of a guard: calls where NumPy's rounding gave the answer that had missed."""
 
     compiled: Compiled | None = None
     held: list[np.ndarray] = field(default_factory=list)

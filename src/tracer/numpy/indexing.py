@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ir import ops
+from tracer import compressed
 from tracer.array import Tracer
 from tracer.emit import (
     astype,
@@ -31,9 +32,12 @@ Part = Any
 Index = Tracer | np.ndarray
 
 
-def getitem(x: Tracer, key: Any) -> Tracer:
-    """NumPy's basic and integer-array indexing; a boolean mask must be known."""
+def getitem(x: Tracer, key: Any) -> Any:
+    """NumPy's basic and integer-array indexing, and boolean masks."""
     check_alive(x)
+    masked = compressed.chosen(x, key)
+    if masked is not None:
+        return masked
     given = key if isinstance(key, tuple) else (key,)
     if any(is_flag(p) for p in given):
         return flagged(x, given)
@@ -43,7 +47,7 @@ def getitem(x: Tracer, key: Any) -> Tracer:
     return Tracer(made.home, made.value, scalar=not made.shape and not gave_view)
 
 
-def flagged(x: Tracer, key: tuple[Any, ...]) -> Tracer:
+def flagged(x: Tracer, key: tuple[Any, ...]) -> Any:
     """A single bool is the mask of a new axis of one."""
     wide: list[Any] = []
     for p in key:

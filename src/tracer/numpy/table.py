@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tracer import compressed
 from tracer.array import Tracer
+from tracer.compressed import Compressed
 from tracer.emit import lift, owner
 from tracer.errors import UntracedFunctionError, message
 from tracer.tables import FUNCTIONS, UFUNCS, numpy_name
@@ -37,6 +39,8 @@ class Entry:
         self.order = first if self.rest else in_order(func, self.names)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if Compressed in map(type, args):
+            return compressed.call(self.func, self, args, kwargs)
         trace = owner(args, kwargs)
         if trace is None:
             return self.func(*args, **kwargs)

@@ -10,7 +10,9 @@ import numpy as np
 from ir import ops
 from ir.op import Op
 from ir.types import DTYPES
+from tracer import compressed
 from tracer.array import Tracer
+from tracer.compressed import Compressed
 from tracer.emit import astype, broadcast, broadcast_shapes, emit, lift, owner, tag
 from tracer.errors import PromotionError, UntracedFunctionError, message
 from tracer.promote import Tag, resolve, short
@@ -82,6 +84,8 @@ class Elementwise:
         return rule if isinstance(rule, Op) and set(ins) == {dtype} else None
 
     def general(self, xs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        if Compressed in map(type, xs):
+            return compressed.call(self.ufunc, self, xs, kwargs)
         trace = owner(*xs)
         if trace is None:
             return self.ufunc(*xs, **kwargs)
