@@ -1,10 +1,12 @@
-"""The benchmark runs every workload, checks that libraries agree, and writes its figures."""
+"""The benchmark runs every workload, checks that libraries agree, and reports its figures."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,11 @@ import pytest
 
 pytest.importorskip("typer")
 pytest.importorskip("rich")
+
+from tools.workloads.measure import Figures, Line, Start, agree, in_turns
+from tools.workloads.peers import Bound
+from tools.workloads.registry import WORKLOADS
+from tools.workloads.report import GRIDS, mean_ratio, summary, update, verdict
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--quick", "--rounds", "2", "--seconds", "0")
@@ -23,33 +30,125 @@ def bench(*argv):
 
 
 def test_every_workload_runs(tmp_path):
-    import tools.workloads.first  # noqa: F401
-    from tools.workloads import WORKLOADS
-
-    file = tmp_path / "figures.json"
-    done = bench(*FAST, "--vs", "numpy", "--json", str(file))
+    """Beside NumPy, and beside C where there is a compiler."""
+    file, chart = tmp_path / "figures.json", tmp_path / "figures.png"
+    done = bench(*FAST, "--vs", "numpy,c", "--json", str(file), "--chart", str(chart))
     assert done.returncode == 0, done.stderr
-    figures = json.loads(file.read_text())
-    assert set(figures["seconds"]) == set(WORKLOADS)
-    for row in figures["seconds"].values():
-        assert set(row) == {"tracer", "numpy"}
-        assert all(len(times["rounds"]) == 2 for times in row.values())
-        assert all(times["first"] > 0 and times["median"] > 0 for times in row.values())
-    assert figures["geometric_mean_ratio"]["numpy"] > 0
-    assert figures["settings"]["quick"] is True
+    figures = Figures.read(json.loads(file.read_text()))
+    assert [line.name for line in figures.lines] == list(WORKLOADS)
+    gcc = shutil.which("gcc") is not None
+    assert ("there is no gcc" in done.stdout) != gcc
+    for line in figures.lines:
+        w = WORKLOADS[line.name]
+        there = {"numpy"} if w.value else set()
+        if gcc and w.c is not None:
+            there |= {"c", "c alone"}
+        assert set(line.ratios) == there
+        assert set(line.seconds) == {"tracer"} | there
+        assert all(len(r) == 2 and min(r) > 0 for r in line.ratios.values())
+        parts = dict(line.first["tracer"])
+        assert parts.pop("whole") == pytest.approx(sum(parts.values()))
+        assert line.memory["arguments"] > 0
+        assert line.memory["results"] > 0
+    assert [s.library for s in figures.starts] == ["tracer"]
+    assert 0 < figures.starts[0].imported < figures.starts[0].gradient
+    assert chart.read_bytes().startswith(b"\x89PNG")
     assert "geometric mean" in done.stdout
 
 
-def test_a_gradient_that_differs_is_not_timed():
-    from tools.bench import agree
-    from tools.workloads import Workload
-    from tools.workloads.peers import Peer
+def line(name, call, **ratios):
+    first = {"trace": 0.01, "passes": 0.01, "plan": 0.01, "emit": 0.01, "optimise": 0.01}
+    first |= {"codegen": 0.01, "link": 0.01, "run": 0.01, "whole": 0.08}
+    return Line(
+        name,
+        {"tracer": [call]},
+        {peer: [ratio] for peer, ratio in ratios.items()},
+        {"tracer": first, "jax": {"whole": 0.24}},
+        {"arguments": 1000, "results": 1000, "tracer": 500, "jax": 4_000_000},
+    )
 
-    workload = Workload("w", np.sum, lambda rng, scale: ())
-    peers = [Peer(name, "0", lambda w: w.function) for name in ("tracer", "other")]
-    agree(workload, peers, {"tracer": [np.ones(3)], "other": [np.ones(3)]})
-    with pytest.raises(AssertionError, match="w: other and tracer"):
-        agree(workload, peers, {"tracer": [np.ones(3)], "other": [np.ones(3) + 1e-6]})
+
+def figures_of(*lines):
+    settings = {"threads": 1, "rounds": 1, "seconds": 0.0, "quick": False}
+    versions = {"tracer": "0", "jax": "1", "c": "2"}
+    return Figures(settings, versions, [], list(lines), [Start("tracer", 0.2, 0.5)])
+
+
+FIGURES = figures_of(
+    line("call, 10 numbers in and out", 2e-7, jax=8.0),
+    line("Rosenbrock, 1e3", 1e-6, jax=2.0, c=0.8),
+    line("Rosenbrock, 1e6", 1e-3, jax=0.5, c=0.7),
+    line("attention float32, 8 x 256 x 64", 1e-3, c=3.0),
+)
+
+
+def test_targets_are_met_or_not():
+    """In seconds, as a multiple of a peer's time, and unknown where that peer was not run."""
+    met = [verdict(x, FIGURES) for x in FIGURES.lines]
+    assert met == [
+        ["≤ 250 ns", "yes"],
+        ["≤ 1.3 x C", "yes"],
+        ["≤ 1.3 x C", "no"],
+        ["≤ JAX / 1.2", ""],
+    ]
+    assert mean_ratio(FIGURES, "jax") == pytest.approx(2.0)
+    said = summary(FIGURES)
+    assert "2 met, 1 not" in said
+    assert "Slower than JAX: Rosenbrock, 1e6 (0.5)." in said
+    assert "Slower than C: Rosenbrock, 1e6 (0.7); Rosenbrock, 1e3 (0.8)." in said
+
+
+def test_small_sizes_meet_no_targets():
+    quick = replace(FIGURES, settings=FIGURES.settings | {"quick": True})
+    assert verdict(FIGURES.lines[0], quick) == ["", ""]
+
+
+def test_tables_are_put_in_their_places(tmp_path):
+    page = tmp_path / "page.md"
+    text = "\n".join(f"# {name}\n<!-- bench: {name} -->\nold\n<!-- end -->\nkept" for name in GRIDS)
+    page.write_text(text)
+    update(page, FIGURES)
+    found = page.read_text()
+    assert "old" not in found
+    assert found.count("kept") == len(GRIDS)
+    assert "| Rosenbrock, 1e3 | 1 us | 2 | 0.8 | ≤ 1.3 x C | yes |" in found
+    assert "| 80 ms | 10.0 | 10.0 | 10.0 | 10.0 | 30.0 | 10.0 | 240 ms | 3.00 |" in found
+    assert "| 2 kB | 500 B | 0.25 | 4 MB |" in found
+    assert "| tracer | 200 ms | 500 ms |" in found
+    update(page, FIGURES)
+    assert page.read_text() == found
+    page.write_text("<!-- bench: ratios -->\n")
+    with pytest.raises(ValueError, match="no <!-- end -->"):
+        update(page, FIGURES)
+
+
+def test_figures_are_read_back_as_they_were_written():
+    assert Figures.read(json.loads(json.dumps(FIGURES.document()))) == FIGURES
+
+
+def test_turns_alternate():
+    """Ours stands before the other's turn as often as after it."""
+    order = []
+
+    def calling(name):
+        return Bound(lambda: order.append(name), lambda made: [])
+
+    found = Line("w")
+    others = {"other": calling("other")}
+    in_turns(found, "tracer", calling("tracer"), others, 4, 0.0)
+    turns = [name for n, name in enumerate(order) if not n or order[n - 1] != name]
+    assert turns.count("tracer") == 3
+    assert len(found.seconds["tracer"]) == len(found.seconds["other"]) == 4
+    assert len(found.ratios["other"]) == 4
+
+
+def test_a_gradient_that_differs_is_not_timed():
+    w = next(iter(WORKLOADS.values()))
+    agree(w, "other", [np.ones(3)], [np.ones(3)])
+    with pytest.raises(AssertionError, match="other and tracer"):
+        agree(w, "other", [np.ones(3) + 1e-6], [np.ones(3)])
+    with pytest.raises(ValueError, match="argument 2 is longer"):
+        agree(w, "other", [np.ones(3)], [np.ones(3), np.ones(3)])
 
 
 def test_names_that_do_not_exist_are_refused():

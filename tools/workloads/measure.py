@@ -1,0 +1,260 @@
+"""Agreement, calls in turns, first calls by part, memory, and the start of a process."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from tools.workloads import Array, Workload
+from tools.workloads.peers import Bound, Peer, leaves, mapped
+
+CLOCK = time.perf_counter
+SETTLE = 0.03
+"""Seconds between turns: idle threads of OpenBLAS and OpenMP spin that long before they sleep."""
+
+ALONE = "alone"
+"""What is added to the name of a library that is timed without Python's calls."""
+
+FRESH = 3
+"""First calls that are timed, each of a function made anew; one if turns take no time."""
+
+WARM = Workload("warm-up", lambda xp, x: xp.sum(xp.exp(x)), lambda rng, scale: (np.ones(3),))
+
+
+@dataclass
+class Line:
+    """What was measured of one workload."""
+
+    name: str
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    """Of a call, by library and turn."""
+
+    ratios: dict[str, list[float]] = field(default_factory=dict)
+    """Of another library's turns and of this one's beside them."""
+
+    first: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Seconds of the first call: the whole, and its parts."""
+
+    memory: dict[str, int] = field(default_factory=dict)
+    """Bytes: arguments, results, and what is needed besides, here and in JAX."""
+
+    def call(self, peer: str) -> float:
+        return statistics.median(self.seconds[peer])
+
+    def ratio(self, peer: str) -> float:
+        return statistics.median(self.ratios[peer])
+
+
+def warm_up(peers: Sequence[Peer]) -> None:
+    """Let each library pay what only the first of all its calls costs."""
+    for peer in peers:
+        if peer.compiles:
+            peer.waiting(partial(peer.derived(WARM), peer.give(np.ones(3))))()
+
+
+# --- calls ------------------------------------------------------------------------------------
+
+
+def compare(
+    workload: Workload, peers: Sequence[Peer], scale: float, rounds: int, seconds: float
+) -> Line:
+    """First calls, agreement, then rounds in which each other library is timed beside ours."""
+    ours, *others = [peer for peer in peers if peer.takes_part(workload)]
+    args = workload.make(np.random.default_rng(0), scale)
+    line = Line(workload.name)
+    mine = ours.bind(workload, args, [])
+    want = ours.results(mine.run())
+    bounds = {peer.name: peer.bind(workload, args, want) for peer in others}
+    for peer in (ours, *others):
+        if peer.compiles:
+            line.first[peer.name] = first_call(peer, workload, args, FRESH if seconds else 1)
+    line.memory = memory(leaves(args), want, mine, bounds.get("jax"))
+    for peer in others:
+        found = bounds[peer.name].results(bounds[peer.name].run())
+        if not peer.value_only:
+            agree(workload, peer.name, found, want)
+    in_turns(line, ours.name, mine, bounds, rounds, seconds)
+    return line
+
+
+def agree(workload: Workload, peer: str, results: list[Array], wanted: list[Array]) -> None:
+    """Refuse to time libraries that compute different numbers."""
+    for found, want in zip(results, wanted, strict=True):
+        np.testing.assert_allclose(
+            found,
+            want,
+            rtol=workload.rtol,
+            atol=workload.rtol * float(np.max(np.abs(want))),
+            err_msg=f"{workload.name}: {peer} and tracer",
+        )
+
+
+def in_turns(
+    line: Line, name: str, mine: Bound, others: dict[str, Bound], rounds: int, seconds: float
+) -> None:
+    """Each other library's turn has one of ours right before or after it."""
+    counts = {peer: repeats(b, seconds) for peer, b in ({name: mine} | others).items()}
+    for n in range(rounds):
+        if not others:
+            line.seconds.setdefault(name, []).append(turn(mine, counts[name], seconds))
+        for peer, bound in others.items():
+            pair = {name: mine, peer: bound}
+            order = list(pair) if n % 2 else [*pair][::-1]
+            took = {who: turn(pair[who], counts[who], seconds) for who in order}
+            if bound.loop is not None:
+                took[f"{peer} {ALONE}"] = looped(bound.loop, counts[peer])
+            for who, time_of_call in took.items():
+                line.seconds.setdefault(who, []).append(time_of_call)
+                if who != name:
+                    line.ratios.setdefault(who, []).append(time_of_call / took[name])
+
+
+def turn(bound: Bound, count: int, seconds: float) -> float:
+    """Seconds of a call, after a pause and a call that is not timed."""
+    time.sleep(SETTLE if seconds else 0.0)
+    bound.run()
+    took = mean_seconds(bound.run, count)
+    if bound.idle is not None:
+        took -= mean_seconds(bound.idle, min(count, 10_000))
+    return max(took, 1e-9)
+
+
+def looped(loop: Callable[[int], None], count: int) -> float:
+    """Seconds of a call, of many that are not made from Python."""
+    started = CLOCK()
+    loop(count)
+    return max((CLOCK() - started) / count, 1e-9)
+
+
+def repeats(bound: Bound, seconds: float) -> int:
+    """How many calls fill the time."""
+    bound.run()
+    return max(1, math.ceil(seconds / max(mean_seconds(bound.run, 3), 1e-9)))
+
+
+def mean_seconds(call: Callable[[], Any], count: int) -> float:
+    started = CLOCK()
+    for _ in repeat(None, count):
+        call()
+    return (CLOCK() - started) / count
+
+
+# --- first calls, memory ----------------------------------------------------------------------
+
+
+def first_call(
+    peer: Peer, workload: Workload, args: tuple[Any, ...], count: int
+) -> dict[str, float]:
+    """Of several fresh functions, the one whose first call took the median time."""
+    given = tuple([mapped(peer.give, x) for x in args])
+    found = [fresh_call(peer, peer.derived(workload), given) for _ in range(count)]
+    return sorted(found, key=lambda parts: parts["whole"])[count // 2]
+
+
+def fresh_call(peer: Peer, function: Any, given: tuple[Any, ...]) -> dict[str, float]:
+    """Seconds of the whole; ours by part: tracing is what is not part of the compilation."""
+    started = CLOCK()
+    if peer.name != "tracer":
+        peer.waiting(lambda: function(*given))()
+        return {"whole": CLOCK() - started}
+    compiled = function.lower(*given).compiled
+    lowered = CLOCK()
+    function(*given)
+    ended = CLOCK()
+    parts = dict(compiled.timings)
+    trace = lowered - started - sum(parts.values())
+    return {"whole": ended - started, "trace": trace, **parts, "run": ended - lowered}
+
+
+def memory(
+    arguments: Sequence[Array], results: Sequence[Array], mine: Bound, jax: Bound | None
+) -> dict[str, int]:
+    """Bytes of arguments and results, and of what each needs besides at its peak."""
+    found = {
+        "arguments": sum(x.nbytes for x in arguments),
+        "results": sum(x.nbytes for x in results),
+        "tracer": mine.function.lower(*mine.given).compiled.workspace,
+    }
+    if jax is not None:
+        analysed = jax.function.lower(*jax.given).compile().memory_analysis()
+        found["jax"] = analysed.temp_size_in_bytes
+    return found
+
+
+# --- a fresh process --------------------------------------------------------------------------
+
+IMPORT = "import time; t = time.perf_counter(); import {lib}; print(time.perf_counter() - t)"
+GRADIENT = {
+    "tracer": """
+import numpy as np
+from tracer import grad, jit
+jit(grad(lambda x: np.sum(np.sin(x) ** 2)))(np.ones(10))
+""",
+    "jax": """
+import jax
+import jax.numpy as np
+jax.config.update("jax_enable_x64", True)
+jax.jit(jax.grad(lambda x: np.sum(np.sin(x) ** 2)))(np.ones(10)).block_until_ready()
+""",
+}
+
+
+@dataclass
+class Start:
+    """Seconds of importing a library, and of a process that compiles and runs one gradient."""
+
+    library: str
+    imported: float
+    gradient: float
+
+
+def start(library: str, runs: int) -> Start:
+    """Medians over processes, after one that is not timed."""
+    fresh_process(GRADIENT[library])
+    imported = [float(fresh_process(IMPORT.format(lib=library))) for _ in range(runs)]
+    took = []
+    for _ in range(runs):
+        started = CLOCK()
+        fresh_process(GRADIENT[library])
+        took.append(CLOCK() - started)
+    return Start(library, statistics.median(imported), statistics.median(took))
+
+
+def fresh_process(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+# --- all of it --------------------------------------------------------------------------------
+
+
+@dataclass
+class Figures:
+    """One run of the benchmark, as it is written to JSON."""
+
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    """Of libraries, this one first, and of Python and NumPy."""
+
+    value_only: list[str]
+    lines: list[Line]
+    starts: list[Start]
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> Figures:
+        lines = [Line(**line) for line in document["lines"]]
+        starts = [Start(**one) for one in document["starts"]]
+        return cls(**{**document, "lines": lines, "starts": starts})

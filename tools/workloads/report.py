@@ -1,0 +1,208 @@
+"""A run's figures as tables, for a terminal or for a page, and as a chart."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from tools.workloads import Target, spoken
+from tools.workloads.measure import ALONE, Figures, Line
+from tools.workloads.registry import WORKLOADS
+
+OURS = "tracer"
+NAMES = {"jax": "JAX", "c": "C", f"c {ALONE}": "C, no call", "numpy": "NumPy, value only"}
+
+
+@dataclass
+class Grid:
+    """A table before it is drawn; the last rows are set apart."""
+
+    title: str
+    columns: Sequence[str]
+    rows: list[list[str]]
+    foot: list[list[str]]
+
+    def rich(self) -> Table:
+        table = Table(title=self.title)
+        for n, column in enumerate(self.columns):
+            table.add_column(column, justify="right" if n else "left", no_wrap=not n)
+        for row in self.rows:
+            table.add_row(*row)
+        table.add_section()
+        for row in self.foot:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        lines = [self.columns, ["---"] * len(self.columns), *self.rows, *self.foot]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+# --- the tables -------------------------------------------------------------------------------
+
+
+def ratios(figures: Figures) -> Grid:
+    """A call, and how many times as long others take; the target, and whether it is met."""
+    others = compared(figures)
+    columns = ["workload", "a call here", *map(title, others), "target", "met"]
+    rows = []
+    for line in figures.lines:
+        told = [f"{line.ratio(p):.3g}" if p in line.ratios else "" for p in others]
+        rows.append([line.name, spoken(line.call(OURS)), *told, *verdict(line, figures)])
+    means = ["geometric mean", "", *[f"{mean_ratio(figures, p):.3g}" for p in others], "", ""]
+    return Grid("a call, and how many times as long others take", columns, rows, [means])
+
+
+def firsts(figures: Figures) -> Grid:
+    """The first call by part, and JAX's."""
+    parts = ["trace", "passes", "plan", "emit", "LLVM", "run"]
+    rows = []
+    for line in figures.lines:
+        ours = dict(line.first[OURS])
+        ours["LLVM"] = ours["optimise"] + ours["codegen"] + ours["link"]
+        jax = line.first.get("jax")
+        theirs = [spoken(jax["whole"]), f"{jax['whole'] / ours['whole']:.2f}"] if jax else ["", ""]
+        share = [f"{1e3 * ours[part]:.1f}" for part in parts]
+        rows.append([line.name, spoken(ours["whole"]), *share, *theirs])
+    logs = [
+        x.first["jax"]["whole"] / x.first[OURS]["whole"] for x in figures.lines if "jax" in x.first
+    ]
+    foot = [["geometric mean", *[""] * 8, f"{mean(logs):.2f}"]] if logs else []
+    columns = ["workload", "here", *[f"{part}, ms" for part in parts], "JAX", "JAX / here"]
+    return Grid("the first call, of a fresh function in a warm process", columns, rows, foot)
+
+
+def memories(figures: Figures) -> Grid:
+    """Bytes beside arguments and results."""
+    rows = []
+    for line in figures.lines:
+        m = line.memory
+        kept = m["arguments"] + m["results"]
+        share = f"{m[OURS] / kept:.2f}"
+        rows.append([line.name, size(kept), size(m[OURS]), share, size(m.get("jax"))])
+    columns = ["workload", "arguments and results", "besides, here", "ratio", "besides, JAX"]
+    return Grid("peak memory", columns, rows, [])
+
+
+def starts(figures: Figures) -> Grid:
+    """A fresh process."""
+    rows = [
+        [NAMES.get(s.library, s.library), spoken(s.imported), spoken(s.gradient)]
+        for s in figures.starts
+    ]
+    columns = ["library", "import", "process to first jitted gradient"]
+    foot = [["target, here", "≤ 250 ms", "≤ 600 ms"]]
+    return Grid("a fresh process", columns, rows, foot)
+
+
+GRIDS = {"ratios": ratios, "firsts": firsts, "memory": memories, "starts": starts}
+"""What a page can have between ``<!-- bench: name -->`` and ``<!-- end -->``."""
+
+
+def summary(figures: Figures) -> str:
+    """Whom it beats, and where it does not."""
+    met = [verdict(line, figures)[1] for line in figures.lines]
+    said = [f"Targets: {met.count('yes')} met, {met.count('no')} not."]
+    for peer in compared(figures):
+        slower = sorted(
+            (line.ratio(peer), line.name)
+            for line in figures.lines
+            if peer in line.ratios and line.ratio(peer) < 1
+        )
+        if slower and peer != "numpy":
+            listed = "; ".join(f"{name} ({ratio:.2g})" for ratio, name in slower)
+            said.append(f"Slower than {title(peer)}: {listed}.")
+    return "\n".join(said)
+
+
+# --- words and numbers ------------------------------------------------------------------------
+
+
+def compared(figures: Figures) -> list[str]:
+    """The others, in the order of the command line."""
+    found = dict.fromkeys(peer for line in figures.lines for peer in line.ratios)
+    return sorted(found, key=[*figures.versions, *found].index)
+
+
+def title(peer: str) -> str:
+    return NAMES.get(peer, peer)
+
+
+def mean(values: Sequence[float]) -> float:
+    return math.exp(statistics.fmean(map(math.log, values)))
+
+
+def mean_ratio(figures: Figures, peer: str) -> float:
+    return mean([line.ratio(peer) for line in figures.lines if peer in line.ratios])
+
+
+def verdict(line: Line, figures: Figures) -> list[str]:
+    """The line's targets, and whether they are met; nothing where what they need was not run."""
+    if figures.settings["quick"]:
+        return ["", ""]
+    targets = WORKLOADS[line.name].targets
+    met = [reached(line, target) for target in targets]
+    told = "" if not met or None in met else "yes" if all(met) else "no"
+    return ["; ".join(t.says for t in targets), told]
+
+
+def reached(line: Line, target: Target) -> bool | None:
+    if target.first:
+        return line.first[OURS]["whole"] <= target.bound
+    if not target.peer:
+        return line.call(OURS) <= target.bound
+    return 1 / line.ratio(target.peer) <= target.bound if target.peer in line.ratios else None
+
+
+def size(count: int | None) -> str:
+    if count is None:
+        return ""
+    for unit, unit_size in (("MB", 1e6), ("kB", 1e3)):
+        if count >= unit_size:
+            return f"{count / unit_size:.3g} {unit}"
+    return f"{count} B"
+
+
+def update(page: Path, figures: Figures) -> None:
+    """Put the tables in their places on the page."""
+    text = page.read_text()
+    for name, grid in GRIDS.items():
+        head, mark, rest = text.partition(f"<!-- bench: {name} -->\n")
+        if mark:
+            _, end, rest = rest.partition("<!-- end -->")
+            if not end:
+                raise ValueError(f"{page}: no <!-- end --> after <!-- bench: {name} -->")
+            text = f"{head}{mark}\n{grid(figures).markdown()}\n\n{end}{rest}"
+    page.write_text(text)
+
+
+def chart(figures: Figures, file: Path) -> None:
+    """Bars of how many times as long each other library takes, on a logarithmic axis."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    others = [peer for peer in compared(figures) if not peer.endswith(ALONE)]
+    names = [line.name for line in figures.lines]
+    drawn, axes = pyplot.subplots(figsize=(9, 1 + 0.12 * len(names) * (len(others) + 1)))
+    for n, peer in enumerate(others):
+        known = [(i, x.ratio(peer)) for i, x in enumerate(figures.lines) if peer in x.ratios]
+        at = [i + (n + 0.5) / (len(others) + 1) - 0.5 for i, _ in known]
+        widths: Any = [ratio for _, ratio in known]
+        axes.barh(at, widths, height=0.9 / (len(others) + 1), label=title(peer))
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xscale("log")
+    axes.axvline(1.0, color="black", linewidth=0.8)
+    axes.set_xlabel("time of a call, as a multiple of tracer's")
+    axes.invert_yaxis()
+    axes.legend()
+    drawn.tight_layout()
+    drawn.savefig(file, dpi=120)
+    pyplot.close(drawn)
