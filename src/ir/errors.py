@@ -45,6 +45,5 @@ def require_sizes(shape: tuple[int, ...], op: Op) -> None:
 def missing_rule(op: Op, rule: str, loc: Loc) -> RuleError:
     """The error for an op without a rule: it names the line, the op, the reason and a way out."""
     return RuleError(
-        f"{loc.excerpt()}\n{op.mnemonic} has no {rule} rule: {op.why_not(rule)}.\n"
-        "Wrap the value in stop_gradient if no derivative is wanted there."
+        f"{loc.excerpt()}\n{op.mnemonic} has no {rule} rule: {op.why_not(rule)}.\n{op.remedy(rule)}"
     )

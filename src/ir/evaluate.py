@@ -51,8 +51,8 @@ class Evaluator:
 def runner(eq: Equation) -> Callable[..., Any]:
     """What computes the equation's results from its operands."""
     if eq.bodies:
-        (body,) = eq.bodies
-        return lambda *xs: tuple(evaluate(body, xs))
+        run = Evaluator(*eq.bodies)
+        return lambda *xs: tuple(run(xs))
     if not eq.op.pure:
         return partial(run_effect, eq)
     return eq.op.reference

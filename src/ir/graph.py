@@ -69,7 +69,7 @@ def downstream(block: Block, sources: Iterable[Value]) -> set[Value]:
     """Every value computed from the sources, the sources included."""
     found = set(sources)
     for eq in block.equations:
-        if not found.isdisjoint(eq.operands):
+        if not found.isdisjoint(eq.operands[: eq.op.data]):
             found.update(eq.results)
     return found
 

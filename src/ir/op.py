@@ -75,13 +75,18 @@ def exact(x: Any) -> Any:
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)
-def primitive(mnemonic: str) -> Callable[[OpT], OpT]:
-    """Make the class an interned record of its parameters and register its name."""
+def primitive(mnemonic: str, *, opaque: bool = False) -> Callable[[OpT], OpT]:
+    """Make the class an interned record of its parameters and register its name.
+
+    An ``opaque`` op holds a Python object, which no text can name: it is not registered.
+    """
 
     def declare(cls: OpT) -> OpT:
         cls.mnemonic = mnemonic
         cls.interned = WeakValueDictionary()
-        REGISTRY[mnemonic] = cls
+        cls.opaque = opaque
+        if not opaque:
+            REGISTRY[mnemonic] = cls
         return dataclass(eq=False, repr=False)(cls)  # type: ignore[return-value]
 
     return declare
@@ -96,6 +101,12 @@ class Op(metaclass=Interned):
     pure: ClassVar[bool] = True
     """False for an effect (guard, check): kept by dce, ordered by its place in the list."""
 
+    opaque: ClassVar[bool] = False
+    """Whether a field holds a Python object: the op has no text, and is not run by ``fold``."""
+
+    reusable: ClassVar[bool] = False
+    """Of an opaque op: whether what it holds serves more than one call."""
+
     commutative: ClassVar[bool] = False
     """Whether the two operands may change places; read by ``passes.cse``."""
 
@@ -107,6 +118,9 @@ class Op(metaclass=Interned):
 
     bilinear: ClassVar[bool] = False
     """Whether it is linear in an operand only while the other is held fixed, as products are."""
+
+    data: ClassVar[int | None] = None
+    """How many operands the results are made of, if not all: the rest are only waited for."""
 
     cost: ClassVar[int] = 1
     """Weight of one element's arithmetic: 1 for add, 8 for a division, 20 for a call, 0 to move."""
@@ -156,6 +170,16 @@ class Op(metaclass=Interned):
     vmap: ClassVar[Callable[..., Any]]
     """The op with a leading batch axis on the mapped operands. Read by ``passes.vmap``."""
 
+    pushforward: ClassVar[Callable[..., Sequence[Tangent]]]
+    """Of a call with a rule of its own: appends what makes the equation's results, and gives their
+    tangents. Read by ``passes.jvp``; other passes keep such a call as it is."""
+
+    over_batch: ClassVar[Callable[..., Op]]
+    """Of a call that passes keep: the op for its batched body. Read by ``passes.vmap``."""
+
+    stands_for: ClassVar[Callable[..., Any]]
+    """Of an op that stands for a program not made yet: that program. Read by ``passes.inline``."""
+
     def having(self, **changed: Any) -> Self:
         """The op with the given fields changed."""
         return replace(self, **changed)  # type: ignore[type-var]
@@ -172,6 +196,10 @@ class Op(metaclass=Interned):
         if rule == "transpose" and not self.linear_in:
             return "it is not linear in any operand"
         return "it is not differentiable" if not self.differentiable else "the rule is not written"
+
+    def remedy(self, rule: str) -> str:
+        """What a user may do who meets the lack of a rule."""
+        return "Wrap the value in stop_gradient if no derivative is wanted there."
 
     def __str__(self) -> str:
         mine = fields(self)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from tracer.array import Tracer
 from tracer.compressed import settled
 from tracer.emit import lift, refuse_subclass
 from tracer.errors import OutputError, message
-from tracer.trace import Operand, Trace
+from tracer.trace import Operand, Trace, youngest
 
 
 def traceable(x: Any) -> bool:
@@ -128,7 +128,7 @@ def trace_call(
         output = outputs(trace, made, kind)
         kept = Aux(trace, aux) if has_aux else None
         values = [x.value for x in output.tracers] + (kept.values if kept else [])
-    program, captured = trace.finish(values)
+    program, captured = trace.finish(values, keeper=youngest() or trace)
     operands = [*[argument.operand for argument in call.arguments], *captured]
     return Traced(program, operands, output, kept, trace.name)
 

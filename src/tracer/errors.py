@@ -76,6 +76,22 @@ class SubclassError(TypeError):
     """An array of a subclass whose arithmetic is not that of ndarray."""
 
 
+class MissingRuleError(TransformError, AttributeError):
+    """A custom_jvp or custom_vjp function is called before its derivative is defined."""
+
+
+class RuleOutputError(TransformError, TypeError, ValueError):
+    """The rule of a custom function returned what does not fit the function."""
+
+
+class ClosureError(TransformError, TypeError):
+    """The rule of a custom function uses a traced value that is no argument of the function."""
+
+
+class KeywordError(TypeError):
+    """An argument of a custom function has no position."""
+
+
 class ConcretizationError(RuntimeError, TypeError):
     """Python asked for a value that is not known while tracing."""
 

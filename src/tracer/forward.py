@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 from ir.graph import downstream
+from ir.passes.inline import inline_plain
+from ir.program import Program
 from ir.types import ArrayType
 from tracer import tree
 from tracer.argnums import every
@@ -56,7 +58,7 @@ def pushed(
                 f"Write {transform}(f, (x,), (dx,)).",
             )
         )
-    at = Point(func, primals, {}, every(primals, transform), has_aux, transform, point_and_map)
+    at = Point(func, primals, {}, every(primals, transform), has_aux, transform, forward_map)
     given = fitting(primals, tangents, transform)
     if strict:
         check_dependence(at)
@@ -75,13 +77,19 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     (np.float64(6.0), np.float64(60.0))
     """
     chosen = every(primals, "linearize")
-    at = Point(func, primals, {}, chosen, False, "linearize", point_and_map)
+    at = Point(func, primals, {}, chosen, False, "linearize", forward_map)
     residuals = at.residuals()
 
     def jvp_fn(*tangents: Any) -> Any:
         return along(at, residuals, fitting(primals, tangents, "linearize"))
 
     return at.output(), jvp_fn
+
+
+def forward_map(program: Program, wrt: Sequence[bool], outs: int) -> tuple[Program, Program]:
+    """``point_and_map``, the second program to be run: rules for reverse mode alone refuse."""
+    forward, linear = point_and_map(program, wrt, outs)
+    return forward, inline_plain(linear)
 
 
 def along(at: Point, residuals: Sequence[Operand], tangents: Sequence[Operand]) -> Any:

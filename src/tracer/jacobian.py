@@ -10,7 +10,7 @@ from typing import Any
 
 from ir import ops
 from ir.build import Builder
-from ir.passes.inline import inline
+from ir.passes.inline import inline_plain
 from ir.passes.transpose import transpose
 from ir.passes.vmap import vmap
 from ir.program import Equation, Program, Value
@@ -89,18 +89,20 @@ def forward_blocks(
     program: Program, wrt: Sequence[bool], outs: int, chunk_size: int | None
 ) -> tuple[Program]:
     """As ``reverse_blocks``, from the tangents of each argument's unit arrays, one at a time."""
-    program = inline(program)
+    program = inline_plain(program)
     m = len(program.results)
     b = Builder()
     b.params = list(program.params)
-    there: set[Equation] = set()
+    there: set[Equation | Value] = set()
     columns: list[list[Value]] = []
     for n, v in enumerate(program.params):
         if not wrt[n]:
             continue
         forward, linear = point_and_map(program, [k == n for k in range(len(wrt))], outs)
-        b.equations += [eq for eq in forward.equations if eq not in there]
-        there.update(forward.equations)
+        for eq in forward.equations:
+            if eq not in there and not (eq.results and there.issuperset(eq.results)):
+                b.equations.append(eq)
+                there.update((eq, *eq.results))
         moved = batched_rows(b, linear, forward.results[m:], chunk_size)
         columns.append([output_major(b, dy, v.type.shape) for dy in moved])
     blocks = [column[k] for k in range(outs) for column in columns]

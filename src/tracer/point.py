@@ -26,7 +26,7 @@ from tracer.calls import (
 )
 from tracer.errors import AuxError, DifferentiableTypeError, OutputError, message
 from tracer.run import derive, swept
-from tracer.trace import Operand
+from tracer.trace import Operand, youngest
 
 Make = Callable[[Program, Sequence[bool], int], tuple[Program, ...]]
 """From a program, the flags of its differentiated parameters, and the number of its results that
@@ -64,6 +64,8 @@ class Point:
         self.derived = derive(
             program, (make, flags, self.outs), lambda: make(program, flags, self.outs)
         )
+        if youngest() is None:
+            self.traced.output.tracers[0].home.forget()
         results = distinct(self.derived.run(0, operands), operands)
         self.results = results[: len(program.results)]
         self.rest = results[len(program.results) :]

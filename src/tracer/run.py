@@ -13,6 +13,7 @@ from ir.build import substitute
 from ir.evaluate import Evaluator, runner
 from ir.loc import UNKNOWN
 from ir.op import Array, Op
+from ir.ops import Held
 from ir.passes.pipeline import paused_collector
 from ir.program import Equation, Program, Value
 from tracer.array import Tracer
@@ -82,8 +83,11 @@ def derive(program: Program, how: Any, make: Callable[[], tuple[Program, ...]]) 
     """What ``make`` derives from the program, made once for equal programs and equal ``how``.
 
     Programs are equal when their equations are, lines included, so that an error never names the
-    line of another function.
+    line of another function. What holds a rule made for one call is equal to nothing else.
     """
+    if any(eq.op.opaque and not eq.op.reusable for eq in program.equations):
+        with paused_collector():
+            return Derived(make())
     return TABLE.get((how, structure(program)), make)
 
 
@@ -107,6 +111,11 @@ def inlined(program: Program, operands: Sequence[Operand]) -> list[Operand]:
     if len(homes) > 1:
         return spread(program, operands)
     (trace,) = homes
+    held = {eq.results[0]: eq.op.kept for eq in program.equations if isinstance(eq.op, Held)}
+    if held:
+        rest = [eq for eq in program.equations if not isinstance(eq.op, Held)]
+        program = Program((*program.params, *held), tuple(rest), program.results, program.name)
+        operands = [*operands, *(kept.array for kept in held.values())]
     values = trace.inline(program, [lift(trace, x).value for x in operands])
     return [Tracer(trace, v) for v in values]
 
@@ -141,6 +150,8 @@ def computed(eq: Equation, xs: Sequence[Any]) -> list[Array]:
 
 
 def entered(trace: Trace, x: Any) -> Value:
+    if isinstance(x, Held):
+        return trace.capture(x.kept.array)
     return trace.constant(x) if isinstance(x, Op) else lift(trace, x).value
 
 

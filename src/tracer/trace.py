@@ -19,7 +19,7 @@ from ir.passes.fold import LIMIT, constant_of
 from ir.program import Program, Value
 from ir.types import ArrayType, type_of
 from tracer.errors import EscapeError, LeakedTracerError, ShapeError, message
-from tracer.stack import Scope, leave, push, scope_over
+from tracer.stack import STACK, Scope, leave, push, scope_over
 
 if TYPE_CHECKING:
     from tracer.array import Tracer
@@ -62,6 +62,10 @@ class Trace:
         self.varying: dict[Value, Trace] = {}
         self.placed: dict[tuple[Value, Trace], Value] = {}
         self.indexed = (0, 0)
+        self.asked_later = False
+        """Whether a rule that is traced when this trace has ended may ask for values of it."""
+        self.inner: list[Trace] = []
+        """Ended traces whose parameters stand for values of this one, and that are asked later."""
 
     def __enter__(self) -> Trace:
         push(self)
@@ -175,9 +179,25 @@ class Trace:
         scope.stopped.update(zip(made, made, strict=True))
         return made
 
-    def finish(self, results: Sequence[Value]) -> tuple[Program, list[Operand]]:
-        """The program, and what its hidden parameters stand for; lets go of the user's arrays."""
+    def finish(
+        self, results: Sequence[Value], keeper: Trace | None = None
+    ) -> tuple[Program, list[Operand]]:
+        """The program, and what its hidden parameters stand for; lets go of the user's arrays.
+
+        If this trace is asked later, that is left to the ``keeper``, or to the trace around.
+        """
         captured = [self.sources[v] for v in self.hidden]
+        keeper = keeper or youngest()
+        if self.asked_later and keeper is not None:
+            keeper.asked_later = True
+            if keeper is not self:
+                keeper.inner.append(self)
+        else:
+            self.forget()
+        return self.builder.finish(*results, name=identifier(self.name)), captured
+
+    def forget(self) -> None:
+        """Values are not asked for any more: let go of the arrays that they come from."""
         for kept in (
             self.sources,
             self.snapshots,
@@ -188,7 +208,14 @@ class Trace:
             self.placed,
         ):
             kept.clear()
-        return self.builder.finish(*results, name=identifier(self.name)), captured
+        for trace in self.inner:
+            trace.forget()
+        self.inner.clear()
+
+
+def youngest() -> Trace | None:
+    """The innermost trace that is running in this thread."""
+    return next((entry for entry in reversed(STACK.get()) if isinstance(entry, Trace)), None)
 
 
 def wrapped_escape(error: BaseException | None) -> EscapeError | None:

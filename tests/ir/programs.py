@@ -299,6 +299,10 @@ def call(m: Maker) -> None:
     m.add(ops.Call(), *[m.like(t) for t in body.types], bodies=(body,))
 
 
+def barrier(m: Maker) -> None:
+    m.add(ops.Barrier(), m.some(ANY), m.some(ANY))
+
+
 def effect(make_op: Callable[[], Op]) -> Recipe:
     def make(m: Maker) -> None:
         x = m.like(ArrayType("i64", ()))
@@ -312,7 +316,7 @@ RECIPES: dict[str, Recipe] = {
     "select": select, "constant": constant, "literal": literal, "iota": iota, "convert": convert,
     "dot_general": dot_general, "broadcast": broadcast, "permute": permute, "reshape": reshape,
     "slice": slice_, "slice_add": slice_add, "pad": pad, "concatenate": concatenate,
-    "gather": gather, "call": call, "slice_update": slice_update,
+    "gather": gather, "call": call, "barrier": barrier, "slice_update": slice_update,
     "scatter_add": scatter(ops.ScatterAdd, NUMBERS),
     "scatter_update": scatter(ops.ScatterUpdate, ANY),
     "reduce_sum": reduction(ops.ReduceSum, NUMBERS, False),

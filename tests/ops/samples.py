@@ -386,6 +386,9 @@ def controls() -> Iterator[Sample]:
     yield from rows(ops.Call(), "f64[3] f64[]", bodies=body)
     empty = (parse_program("program nothing() {\n  return\n}"),)
     yield from rows(ops.Call(), "", bodies=empty)
+    yield from rows(
+        ops.Barrier(), "f64[3] f64[]", "f64[2,3] i64[4]", "i32[] f32[2]", "bool[2] f64[2]"
+    )
     yield given(ops.Guard(), np.array(True))
     yield given(ops.Guard(False), np.array(False))
     yield given(ops.Check("an index is out of range"), np.array(True))

@@ -43,6 +43,7 @@ from ir.ops.compare import (
 from ir.ops.constants import Constant, Convert, Iota, Literal, StopGradient
 from ir.ops.contract import DotGeneral
 from ir.ops.control import Call, Check, Guard
+from ir.ops.custom import Barrier, CustomCall, CustomTangent, Held
 from ir.ops.elementary import (
     Cbrt,
     Erf,
@@ -93,6 +94,7 @@ __all__ = [
     "Arctanh",
     "ArgMax",
     "ArgMin",
+    "Barrier",
     "Broadcast",
     "Call",
     "Cbrt",
@@ -105,6 +107,8 @@ __all__ = [
     "Cos",
     "Cosh",
     "CumSum",
+    "CustomCall",
+    "CustomTangent",
     "Div",
     "DotGeneral",
     "Equal",
@@ -121,6 +125,7 @@ __all__ = [
     "Greater",
     "GreaterEqual",
     "Guard",
+    "Held",
     "Hypot",
     "IntegerPow",
     "Iota",

@@ -39,6 +39,8 @@ def computed(eq: Equation, operands: list[Op | None]) -> Op | None:
     """The constant that the equation gives, if its operands are known and it is small enough."""
     if not operands or not eq.op.pure or eq.bodies or len(eq.results) != 1 or None in operands:
         return None
+    if eq.op.opaque:
+        return None
     type = eq.result.type
     with np.errstate(all="ignore"):
         if isinstance(eq.op, Elementwise) and all(isinstance(x, ops.Constant) for x in operands):

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 from ir.build import Builder, substitute
 from ir.ops import Call
-from ir.program import Program, Value
+from ir.program import Equation, Program, Value
 
 
 def inline(program: Program) -> Program:
     """Replace every call by its body's equations."""
-    if not any(eq.bodies for eq in program.equations):
+    return replaced(program, every=True)
+
+
+def inline_plain(program: Program) -> Program:
+    """Replace the calls whose derivative is that of their body; others stay for ``passes.jvp``."""
+    return replaced(program, every=False)
+
+
+def replaced(program: Program, every: bool) -> Program:
+    if not any(eq.bodies or eq.op.opaque for eq in program.equations):
         return program
     b = Builder()
     b.params = list(program.params)
     renamed: dict[Value, Value] = {}
     for eq in program.equations:
         operands = substitute(eq.operands, renamed)
-        if isinstance(eq.op, Call):
-            made = b.inline(inline(eq.bodies[0]), operands)
+        body = body_of(eq) if every or not hasattr(eq.op, "pushforward") else None
+        if body is not None:
+            made = b.inline(replaced(body, every), operands)
         else:
             made = b.again(eq, operands)
         renamed.update(zip(eq.results, made, strict=True))
     return b.finish(*substitute(program.results, renamed), name=program.name)
+
+
+def body_of(eq: Equation) -> Program | None:
+    """The program that the equation stands for, if it stands for one."""
+    if isinstance(eq.op, Call):
+        return eq.bodies[0]
+    return eq.op.stands_for() if hasattr(eq.op, "stands_for") else None

@@ -8,7 +8,7 @@ from ir.build import Builder
 from ir.errors import missing_rule
 from ir.op import Tangent
 from ir.ops.families import zeros
-from ir.passes.inline import inline
+from ir.passes.inline import inline_plain
 from ir.program import Equation, Program, Value
 
 
@@ -18,7 +18,7 @@ def jvp(program: Program, wrt: Sequence[bool] | None = None) -> Program:
     Parameters: the program's, then one tangent for each of ``wrt``. Results: the program's, then
     one tangent for each result whose dtype has tangents.
     """
-    program = inline(program)
+    program = inline_plain(program)
     chosen = with_tangent(program.params) if wrt is None else wrt
     b = Builder()
     b.params = list(program.params)
@@ -26,11 +26,14 @@ def jvp(program: Program, wrt: Sequence[bool] | None = None) -> Program:
         v: b.param(v.type) for v, has in zip(program.params, chosen, strict=True) if has
     }
     for eq in program.equations:
-        b.append(eq)
         ts = [tangent.get(v) for v in eq.operands]
+        own = getattr(eq.op, "pushforward", None)
+        if own is None or not any(ts):
+            b.append(eq)
         if any(ts) and eq.op.differentiable:
             with b.at(eq.loc.through("jvp")):
-                dys = zip(eq.results, pushed(b, eq, ts), strict=True)
+                made = pushed(b, eq, ts) if own is None else own(b, eq, ts)
+            dys = zip(eq.results, made, strict=True)
             tangent.update({y: t for y, t in dys if t is not None and y.type.info.differentiable})
     moved = [
         tangent.get(y) or zeros(b, y.type)

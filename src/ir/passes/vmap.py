@@ -8,8 +8,8 @@ from ir.build import Builder
 from ir.errors import missing_rule
 from ir.graph import downstream
 from ir.ops.families import batched
-from ir.passes.inline import inline
-from ir.program import Program, Value
+from ir.passes.inline import inline_plain
+from ir.program import Equation, Program, Value
 
 
 def mapped_results(program: Program, mapped: Sequence[bool]) -> tuple[bool, ...]:
@@ -27,7 +27,7 @@ def vmap(program: Program, mapped: Sequence[bool], size: int) -> Program:
 
     Results that depend on no mapped parameter are repeated.
     """
-    program = inline(program)
+    program = inline_plain(program)
     moved = downstream(program, chosen(program, mapped))
     b = Builder()
     env: dict[Value, Value] = {}
@@ -36,10 +36,13 @@ def vmap(program: Program, mapped: Sequence[bool], size: int) -> Program:
     for eq in program.equations:
         xs = tuple([env[v] for v in eq.operands])
         mask = [v in moved for v in eq.operands]
-        if not any(mask):
+        if not any(mask[: eq.op.data]):
             env.update(zip(eq.results, b.again(eq, xs), strict=True))
             continue
         rule = getattr(eq.op, "vmap", None)
+        if eq.bodies:
+            env.update(zip(eq.results, called(b, eq, size, xs, mask), strict=True))
+            continue
         if rule is None:
             raise missing_rule(eq.op, "vmap", eq.loc)
         with b.at(eq.loc.through("vmap")):
@@ -47,3 +50,12 @@ def vmap(program: Program, mapped: Sequence[bool], size: int) -> Program:
         env.update(zip(eq.results, made if isinstance(made, tuple) else (made,), strict=True))
     results = [batched(b, size, env[v], v in moved) for v in program.results]
     return b.finish(*results, name=f"{program.name}_vmap")
+
+
+def called(
+    b: Builder, eq: Equation, size: int, xs: Sequence[Value], mapped: Sequence[bool]
+) -> tuple[Value, ...]:
+    """A call that is kept: of its body over the batch."""
+    bodies = tuple([vmap(body, mapped, size) for body in eq.bodies])
+    with b.at(eq.loc.through("vmap")):
+        return b(eq.op.over_batch(mapped, size), *xs, bodies=bodies)  # type: ignore[no-any-return]
