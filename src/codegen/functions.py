@@ -303,9 +303,12 @@ def erfinv(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
 
 @function("logistic", 29)
 def logistic(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
+    """``1 / (1 + exp(-x))``, for x < 0 as ``exp(x) / (1 + exp(x))``, which may be denormal."""
     one, t = number(1, dtype), TYPES[dtype]
-    grown = FUNCTIONS["exp"][0](f, dtype, (neg(f, dtype, xs),))
-    return f(f"fdiv {t} {one}, {f(f'fadd {t} {one}, {grown}')}")
+    small = FUNCTIONS["exp"][0](f, dtype, (neg(f, dtype, (magnitude(f, dtype, xs),)),))
+    below = f(f"fcmp olt {t} {xs[0]}, {number(0, dtype)}")
+    above = f(f"select i1 {below}, {t} {small}, {t} {one}")
+    return f(f"fdiv {t} {above}, {f(f'fadd {t} {one}, {small}')}")
 
 
 def convert(f: Function, x: str, old: str, new: str) -> str:

@@ -27,7 +27,7 @@ NAMED: dict[str, Callable[..., Any]] = {
     "not": np.invert,
     "shift_left": np.left_shift,
     "shift_right": np.right_shift,
-    "logistic": scipy.special.expit,
+    "logistic": lambda x: np.exp(np.minimum(x, 0)) / (1 + np.exp(-abs(x))),
     "erf": scipy.special.erf,
     "erfc": scipy.special.erfc,
     "erfinv": scipy.special.erfinv,
