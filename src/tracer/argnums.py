@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -24,7 +25,7 @@ class Wrt:
     """The arguments that ``argnums`` names in a call: positions, flags by traced leaf."""
 
     def __init__(self, call: Call, argnums: Argnums, transform: str) -> None:
-        self.single = isinstance(argnums, int)
+        self.single = is_int(argnums)
         self.positions = positions(argnums, len(call.args), transform)
         for n in self.positions:
             check_leaves(call.args[n], f"argument {n}", transform)
@@ -65,15 +66,15 @@ def positions(argnums: Any, count: int, transform: str) -> tuple[int, ...]:
         if not -count <= n < count:
             inputs = "input" if count == 1 else "inputs"
             raise wrong(f"Got argnum={n}, but only {count} positional {inputs}")
-    found = tuple([n % count for n in listed])
+    found = tuple([int(n) % count for n in listed])
     if len(set(found)) < len(found):
         raise wrong(f"argnums={argnums!r} names an argument twice")
     return found
 
 
 def is_int(x: Any) -> TypeGuard[int]:
-    """Whether it is an int, and not a bool."""
-    return isinstance(x, int) and not isinstance(x, bool)
+    """Whether it is an int, Python's or NumPy's, and not a bool."""
+    return isinstance(x, int | np.integer) and not isinstance(x, bool)
 
 
 def every(primals: Sequence[Any], transform: str) -> tuple[int, ...]:
@@ -106,7 +107,9 @@ def check_leaves(argument: Any, what: str, transform: str) -> None:
             raise DifferentiableLeafError(
                 message(
                     f"{where} holds something that is no float array: got {shown}.",
-                    "Pass it as an argument that is not differentiated.",
+                    "Register the class as a tree, with optree in the namespace 'tracer'."
+                    if is_dataclass(leaf)
+                    else "Pass it as an argument that is not differentiated.",
                 )
             )
 

@@ -93,7 +93,7 @@ def axis_in(dim: Any, leaf: Any, name: Callable[[], str]) -> Dim:
             f"in_dims={dim} is out of range for {name()}, an array of {rank} axes",
             f"Axes run from {-rank} to {rank - 1}." if rank else "A number is not mapped: None.",
         )
-    return dim % rank
+    return int(dim) % rank
 
 
 def batch_size(call: Call, dims: Sequence[Dim], axis_size: int | None) -> int:
@@ -290,8 +290,7 @@ def axis_out(dim: Any, x: Tracer, depends: bool) -> Dim:
                 f"Axes run from {-rank} to {rank - 1}.",
             )
         )
-    found: int = dim % rank
-    return found
+    return int(dim) % rank
 
 
 def in_chunks(

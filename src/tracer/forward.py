@@ -118,12 +118,12 @@ def check_dependence(at: Point) -> None:
 def fitting(primals: Any, tangents: Any, transform: str) -> list[Operand]:
     """The tangents of the primals; a TangentError shows what differs."""
     xs, structure = tree.flatten(tuple(primals))
-    ts, given = tree.flatten(tuple(tangents))
-    if structure != given:
+    ts = tree.matched(tuple(tangents), structure)
+    if ts is None:
+        given = tree.shown(tree.structure(tuple(tangents)))
         raise TangentError(
             message(
-                f"{transform}: primals have structure {tree.shown(structure)}, tangents"
-                f" {tree.shown(given)}.",
+                f"{transform}: primals have structure {tree.shown(structure)}, tangents {given}.",
                 "Pass one tangent for each primal, in the same containers.",
             )
         )

@@ -104,17 +104,17 @@ def forward_blocks(
                 b.equations.append(eq)
                 there.update((eq, *eq.results))
         moved = batched_rows(b, linear, forward.results[m:], chunk_size)
-        columns.append([output_major(b, dy, v.type.shape) for dy in moved])
+        columns.append([output_major(b, dy, v.type) for dy in moved])
     blocks = [column[k] for k in range(outs) for column in columns]
     return (swept(b.finish(*program.results, *blocks, name=f"jacfwd_{program.name}")),)
 
 
-def output_major(b: Builder, x: Value, inner: tuple[int, ...]) -> Value:
-    """The leading axis moved last, and given the argument's shape."""
+def output_major(b: Builder, x: Value, inner: ArrayType) -> Value:
+    """The leading axis moved last, and given the argument's shape; in the argument's dtype."""
     rank = x.type.rank
     last = b(ops.Permute((*range(1, rank), 0)), x)
-    made: Value = b(ops.Reshape((*last.type.shape[:-1], *inner)), last)
-    return made
+    made: Value = b(ops.Reshape((*last.type.shape[:-1], *inner.shape)), last)
+    return made if made.type.dtype == inner.dtype else b(ops.Convert(inner.dtype), made)
 
 
 def matrix(
@@ -160,9 +160,10 @@ def jacrev(
 ) -> Function:
     """The matrix of derivatives, row by row in reverse mode: cheap for few outputs.
 
-    For an output of shape ``s`` and an argument of shape ``t`` the block has shape ``s + t``; the
-    blocks have the structure of the output, and in it that of the arguments. ``chunk_size`` bounds
-    how many rows are computed together, and so the memory that they need.
+    For an output of shape ``s`` and an argument of shape ``t`` the block has shape ``s + t`` and
+    the argument's dtype; the blocks have the structure of the output, and in it that of the
+    arguments. ``chunk_size`` bounds how many rows are computed together, and so the memory that
+    they need.
 
     >>> import numpy as np
     >>> from tracer import jacrev
@@ -262,7 +263,7 @@ def hessian(
            [ 0., 12.]])
     """
     rows = matrix(func, argnums, has_aux, "hessian", reverse_blocks, chunk_size)
-    return matrix(rows, argnums, has_aux, "hessian", forward_blocks, chunk_size)
+    return wraps(func)(matrix(rows, argnums, has_aux, "hessian", forward_blocks, chunk_size))
 
 
 def hvp(func: Function, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:

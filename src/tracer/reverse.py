@@ -149,11 +149,12 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
 
 def fitting(cotangents: Any, output: Output, name: str) -> list[Operand]:
     """The cotangents of the outputs; a CotangentError shows what differs."""
-    leaves, treedef = tree.flatten(cotangents)
-    if treedef != output.treedef:
+    leaves = tree.matched(cotangents, output.treedef)
+    if leaves is None:
+        given = tree.shown(tree.structure(cotangents))
         raise CotangentError(
             message(
-                f"vjp_fn got cotangents of structure {tree.shown(treedef)}, and {name} returned"
+                f"vjp_fn got cotangents of structure {given}, and {name} returned"
                 f" {tree.shown(output.treedef)}.",
                 "Pass one cotangent for each output, in the same containers.",
             )

@@ -57,6 +57,32 @@ def shown(treedef: TreeDef) -> str:
     return repr(unflatten(treedef, [Leaf()] * treedef.num_leaves))
 
 
+def matched(tree: Any, treedef: TreeDef) -> list[Any] | None:
+    """The tree's leaves in the order of the structure; None where it has another one.
+
+    The keys of a dict may come in any order.
+    """
+    found, own = flatten(tree)
+    if own == treedef:
+        return found
+    return treedef.flatten_up_to(tree) if reordered(own, treedef) else None
+
+
+def reordered(one: TreeDef, other: TreeDef) -> bool:
+    """Whether structures differ in the order of dict keys at most."""
+    if one.type is not other.type or one.num_children != other.num_children:
+        return False
+    if one.type is None or not issubclass(one.type, dict):
+        alike = one.one_level() == other.one_level()
+        pairs = zip(one.children(), other.children(), strict=True)
+        return alike and all(reordered(x, y) for x, y in pairs)
+    mine = dict(zip(one.entries(), one.children(), strict=True))
+    theirs = dict(zip(other.entries(), other.children(), strict=True))
+    return mine.keys() == theirs.keys() and all(reordered(x, theirs[k]) for k, x in mine.items())
+
+
 def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
-    """One leaf of ``prefix`` for each leaf of ``tree``; ValueError where they do not match."""
-    return list(optree.broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=NAMESPACE))
+    """One leaf of ``prefix`` for each leaf of ``tree``, by key in dicts; ValueError where they do
+    not match."""
+    whole = optree.tree_broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=NAMESPACE)
+    return structure(tree).flatten_up_to(whole)

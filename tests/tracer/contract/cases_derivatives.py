@@ -284,6 +284,15 @@ MATRICES = {
     **matrices("jacrev"),
     **matrices("jacfwd"),
     **matrices("jacobian"),
+    "jacrev, float32 beside float64": case(
+        lambda t: t.jacrev(lambda x: x * t.array(W))(t.array(V, "float32")),
+        autograd="a block has the dtype of the argument",
+    ),
+    "jacfwd, float32 beside float64": case(
+        lambda t: t.jacfwd(lambda x: x * t.array(W))(t.array(V, "float32")),
+        torch="a block has the dtype of the argument in forward mode too",
+        jax="a block has the dtype of the argument in forward mode too",
+    ),
     "jacfwd of jacrev": case(lambda t: t.jacfwd(t.jacrev(lambda x: (x**3).sum()))(t.array(V))),
     "jacrev of jacfwd": case(lambda t: t.jacrev(t.jacfwd(lambda x: (x**3).sum()))(t.array(V))),
     "jacfwd randomness": case(

@@ -202,8 +202,44 @@ MEMORY = {
     ),
 }
 
+ORDER = "the keys of dicts match in any order"
+KEYS = {
+    "cotangents, keys in another order": case(
+        lambda t: t.vjp(lambda x: {"a": x, "b": x * 2}, t.array(V))[1](
+            {"b": t.array(V), "a": t.array(W)}
+        ),
+        torch=ORDER,
+        autograd="autograd does not follow arrays through dicts",
+    ),
+    "tangents, keys in another order": case(
+        lambda t: t.jvp(
+            lambda d: d["a"] * d["b"],
+            ({"a": t.array(V), "b": t.array(W)},),
+            ({"b": t.array(V), "a": t.array(W)},),
+        ),
+        torch=ORDER,
+    ),
+    "in_dims, keys in another order": case(
+        lambda t: t.vmap(lambda d: d["a"] * d["b"].sum(), ({"b": None, "a": 0},))(
+            {"a": t.array(V), "b": t.array(W)}
+        ),
+        torch="keys of in_dims and out_dims are matched by name; torch matches them by place",
+    ),
+    "out_dims, keys in another order": case(
+        lambda t: t.vmap(lambda x: {"a": x, "b": x.sum()}, out_dims={"b": 0, "a": 1})(
+            t.array([V, W])
+        ),
+        torch="keys of in_dims and out_dims are matched by name; torch matches them by place",
+    ),
+    "in_dims, a dict for an OrderedDict": case(
+        lambda t: t.vmap(lambda d: d["a"] * 2, ({"a": 0},))(OrderedDict(a=t.array(V))),
+        jax="a dict in in_dims stands for every kind of dict, as in torch",
+    ),
+}
+
 CASES = {
     **{key: found for name in CONTAINERS for key, found in of_container(name).items()},
+    **KEYS,
     **NO_GRAD,
     **NESTING,
     **MEMORY,
