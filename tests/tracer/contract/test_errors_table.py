@@ -585,8 +585,8 @@ ROWS = {
                 f"vmap cannot take item() of Tracer<f64[]>: {BATCH}",
                 VALUE,
             ),
-            "mask": (
-                lambda: vmap(lambda x: np.sum(x[x > 0]))(np.eye(3)),
+            "nonzero": (
+                lambda: vmap(lambda x: np.nonzero(x > 0)[0])(np.eye(3)),
                 f"vmap cannot find the true elements of Tracer<bool[3]>: {BATCH}",
                 "Use np.where(mask, x, other), or multiply by the mask, or loop over the batch in"
                 " Python.",
