@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 if TYPE_CHECKING:
-    from tools.workloads.measure import Figures
+    from tools.workloads.measure import Figures, Pace
     from tools.workloads.peers import Peer
 
 VARIABLES = (
@@ -68,9 +69,7 @@ def installed(names: Sequence[str], threads: int, console: Console) -> list[Peer
     return found
 
 
-def measured(
-    peers: list[Peer], only: str, threads: int, rounds: int, seconds: float, quick: bool
-) -> Figures:
+def measured(peers: list[Peer], only: str, threads: int, pace: Pace, quick: bool) -> Figures:
     """Every workload whose name holds the text, and fresh processes."""
     import numpy as np
 
@@ -84,12 +83,12 @@ def measured(
     warm_up(peers)
     told = Console(stderr=True)
     lines = [
-        compare(workload, peers, scale, rounds, seconds)
+        compare(workload, peers, scale, pace)
         for workload in track(chosen, "timing", console=told, transient=True)
     ]
     runs = 1 if quick else 5
     starts = [start(peer.name, runs) for peer in peers if peer.name in GRADIENT]
-    settings = {"threads": threads, "rounds": rounds, "seconds": seconds, "quick": quick}
+    settings = {"threads": threads, **asdict(pace), "quick": quick}
     versions = {peer.name: peer.version for peer in peers}
     versions |= {"Python": platform.python_version(), "NumPy": np.__version__}
     return Figures(settings, versions, [p.name for p in peers if p.value_only], lines, starts)
@@ -111,6 +110,7 @@ def main(
     threads: Annotated[int, typer.Option(min=0, help="for every peer; 0: all cores")] = 0,
     rounds: Annotated[int, typer.Option(min=1, help="timed turns beside each peer")] = 9,
     seconds: Annotated[float, typer.Option(min=0, help="length of one turn")] = 0.05,
+    clock: Annotated[str, typer.Option(help="wall, or cpu: the work of all threads")] = "wall",
     quick: Annotated[bool, typer.Option(help="a hundredth of the sizes: a check, no figures")] = (
         False
     ),
@@ -129,15 +129,17 @@ def main(
     threads = threads or cores()
     limit_threads(threads)
     sys.path.insert(0, str(ROOT))  # run as a file, or imported
-    from tools.workloads.measure import Figures
+    from tools.workloads.measure import CLOCKS, Figures, Pace
     from tools.workloads.report import chart, update
 
+    if clock not in CLOCKS:
+        raise typer.BadParameter(f"there is no clock {clock!r}; there are {', '.join(CLOCKS)}")
     console = Console(width=None if sys.stdout.isatty() else 160)
     if read is not None:
         figures = Figures.read(json.loads(read.read_text()))
     else:
         peers = installed([name for name in vs.split(",") if name], threads, console)
-        figures = measured(peers, only, threads, rounds, seconds, quick)
+        figures = measured(peers, only, threads, Pace(rounds, seconds, clock), quick)
     show(figures, console)
     if json_file is not None:
         json_file.write_text(json.dumps(figures.document(), indent=1) + "\n")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import pytest
 pytest.importorskip("typer")
 pytest.importorskip("rich")
 
-from tools.workloads.measure import Figures, Line, Start, agree, in_turns
+from tools.workloads.measure import Figures, Line, Pace, Start, agree, in_turns
 from tools.workloads.peers import Bound
 from tools.workloads.registry import WORKLOADS
 from tools.workloads.report import GRIDS, mean_ratio, summary, update, verdict
@@ -135,11 +136,16 @@ def test_turns_alternate():
 
     found = Line("w")
     others = {"other": calling("other")}
-    in_turns(found, "tracer", calling("tracer"), others, 4, 0.0)
+    in_turns(found, "tracer", calling("tracer"), others, Pace(4, 0.0))
     turns = [name for n, name in enumerate(order) if not n or order[n - 1] != name]
     assert turns.count("tracer") == 3
     assert len(found.seconds["tracer"]) == len(found.seconds["other"]) == 4
     assert len(found.ratios["other"]) == 4
+
+
+def test_the_clock_of_work_does_not_count_waiting():
+    assert Pace(1, 0.0, "cpu").mean(lambda: sleep(0.05), 2) < 0.05
+    assert Pace(1, 0.0, "wall").mean(lambda: sleep(0.05), 2) >= 0.05
 
 
 def test_a_gradient_that_differs_is_not_timed():
@@ -154,3 +160,4 @@ def test_a_gradient_that_differs_is_not_timed():
 def test_names_that_do_not_exist_are_refused():
     assert "there is no 'jaxx'" in bench("--vs", "jaxx").stderr
     assert "no workload's name" in bench("--vs", "", "--only", "fft").stderr
+    assert "there is no clock 'sun'" in bench("--vs", "", "--clock", "sun").stderr

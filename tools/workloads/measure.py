@@ -28,6 +28,46 @@ ALONE = "alone"
 FRESH = 3
 """First calls that are timed, each of a function made anew; one if turns take no time."""
 
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+"""What passes, and what is worked, by all threads together: on a busy machine, where one thread is
+compared, the second says more."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How many rounds, how long a turn in them is to be, and by which clock."""
+
+    rounds: int
+    seconds: float
+    clock: str = "wall"
+
+    def mean(self, call: Callable[[], Any], count: int) -> float:
+        """Seconds of a call, of so many."""
+        now = CLOCKS[self.clock]
+        started = now()
+        for _ in repeat(None, count):
+            call()
+        return (now() - started) / count
+
+    def repeats(self, bound: Bound) -> int:
+        """How many calls fill a turn."""
+        bound.run()
+        return max(1, math.ceil(self.seconds / max(self.mean(bound.run, 3), 1e-9)))
+
+    def turn(self, bound: Bound, count: int) -> float:
+        """Seconds of a call, after a pause and a call that is not timed."""
+        time.sleep(SETTLE if self.seconds else 0.0)
+        bound.run()
+        took = self.mean(bound.run, count)
+        if bound.idle is not None:
+            took -= self.mean(bound.idle, min(count, 10_000))
+        return max(took, 1e-9)
+
+    def looped(self, loop: Callable[[int], None], count: int) -> float:
+        """Seconds of a call, of many that are not made from Python."""
+        return max(self.mean(partial(loop, count), 1) / count, 1e-9)
+
+
 WARM = Workload("warm-up", lambda xp, x: xp.sum(xp.exp(x)), lambda rng, scale: (np.ones(3),))
 
 
@@ -65,9 +105,7 @@ def warm_up(peers: Sequence[Peer]) -> None:
 # --- calls ------------------------------------------------------------------------------------
 
 
-def compare(
-    workload: Workload, peers: Sequence[Peer], scale: float, rounds: int, seconds: float
-) -> Line:
+def compare(workload: Workload, peers: Sequence[Peer], scale: float, pace: Pace) -> Line:
     """First calls, agreement, then rounds in which each other library is timed beside ours."""
     ours, *others = [peer for peer in peers if peer.takes_part(workload)]
     args = workload.make(np.random.default_rng(0), scale)
@@ -77,13 +115,13 @@ def compare(
     bounds = {peer.name: peer.bind(workload, args, want) for peer in others}
     for peer in (ours, *others):
         if peer.compiles:
-            line.first[peer.name] = first_call(peer, workload, args, FRESH if seconds else 1)
+            line.first[peer.name] = first_call(peer, workload, args, FRESH if pace.seconds else 1)
     line.memory = memory(leaves(args), want, mine, bounds.get("jax"))
     for peer in others:
         found = bounds[peer.name].results(bounds[peer.name].run())
         if not peer.value_only:
             agree(workload, peer.name, found, want)
-    in_turns(line, ours.name, mine, bounds, rounds, seconds)
+    in_turns(line, ours.name, mine, bounds, pace)
     return line
 
 
@@ -99,54 +137,22 @@ def agree(workload: Workload, peer: str, results: list[Array], wanted: list[Arra
         )
 
 
-def in_turns(
-    line: Line, name: str, mine: Bound, others: dict[str, Bound], rounds: int, seconds: float
-) -> None:
+def in_turns(line: Line, name: str, mine: Bound, others: dict[str, Bound], pace: Pace) -> None:
     """Each other library's turn has one of ours right before or after it."""
-    counts = {peer: repeats(b, seconds) for peer, b in ({name: mine} | others).items()}
-    for n in range(rounds):
+    counts = {peer: pace.repeats(b) for peer, b in ({name: mine} | others).items()}
+    for n in range(pace.rounds):
         if not others:
-            line.seconds.setdefault(name, []).append(turn(mine, counts[name], seconds))
+            line.seconds.setdefault(name, []).append(pace.turn(mine, counts[name]))
         for peer, bound in others.items():
             pair = {name: mine, peer: bound}
             order = list(pair) if n % 2 else [*pair][::-1]
-            took = {who: turn(pair[who], counts[who], seconds) for who in order}
+            took = {who: pace.turn(pair[who], counts[who]) for who in order}
             if bound.loop is not None:
-                took[f"{peer} {ALONE}"] = looped(bound.loop, counts[peer])
+                took[f"{peer} {ALONE}"] = pace.looped(bound.loop, counts[peer])
             for who, time_of_call in took.items():
                 line.seconds.setdefault(who, []).append(time_of_call)
                 if who != name:
                     line.ratios.setdefault(who, []).append(time_of_call / took[name])
-
-
-def turn(bound: Bound, count: int, seconds: float) -> float:
-    """Seconds of a call, after a pause and a call that is not timed."""
-    time.sleep(SETTLE if seconds else 0.0)
-    bound.run()
-    took = mean_seconds(bound.run, count)
-    if bound.idle is not None:
-        took -= mean_seconds(bound.idle, min(count, 10_000))
-    return max(took, 1e-9)
-
-
-def looped(loop: Callable[[int], None], count: int) -> float:
-    """Seconds of a call, of many that are not made from Python."""
-    started = CLOCK()
-    loop(count)
-    return max((CLOCK() - started) / count, 1e-9)
-
-
-def repeats(bound: Bound, seconds: float) -> int:
-    """How many calls fill the time."""
-    bound.run()
-    return max(1, math.ceil(seconds / max(mean_seconds(bound.run, 3), 1e-9)))
-
-
-def mean_seconds(call: Callable[[], Any], count: int) -> float:
-    started = CLOCK()
-    for _ in repeat(None, count):
-        call()
-    return (CLOCK() - started) / count
 
 
 # --- first calls, memory ----------------------------------------------------------------------
