@@ -27,7 +27,8 @@ from tracer.errors import (
     message,
     untraced_dtype,
 )
-from tracer.jacobian import check_chunk, check_randomness
+from tracer.jacobian import check_chunk
+from tracer.randomness import Draws, check_randomness
 from tracer.reverse import Function
 from tracer.run import derive, swept
 from tracer.trace import Trace
@@ -217,9 +218,10 @@ def vmap(
     ``in_dims`` says which axis of each argument is mapped: an int for all, or a tuple with one
     entry for each argument, None where it is not mapped, or trees of these. ``out_dims`` says
     where the batch axis goes in the outputs. Keywords are not mapped. ``chunk_size`` bounds how
-    many examples are computed together.
+    many examples are computed together. With ``axis_size`` no argument needs to be mapped.
 
-    Raises VmapError (a ValueError) where dims or sizes do not fit.
+    Raises VmapError (a ValueError) where dims or sizes do not fit, RandomnessError (a RuntimeError)
+    where func draws from a NumPy generator, unless ``randomness`` is "same".
 
     >>> import numpy as np
     >>> from tracer import vmap
@@ -234,9 +236,10 @@ def vmap(
         call = Call(args, kwargs)
         dims = in_axes(call, in_dims)
         size = batch_size(call, dims, axis_size)
-        if chunk_size is not None and size > chunk_size:
-            return in_chunks(batched_call, func, call, dims, out_dims, size, chunk_size)
-        return batched_call(func, call, dims, out_dims, size)
+        with Draws(func, call.leaves, randomness):
+            if chunk_size is not None and size > chunk_size:
+                return in_chunks(func, call, dims, out_dims, size, chunk_size)
+            return batched_call(func, call, dims, out_dims, size)
 
     return batched
 
@@ -294,7 +297,7 @@ def axis_out(dim: Any, x: Tracer, depends: bool) -> Dim:
 
 
 def in_chunks(
-    run: Any, func: Function, call: Call, dims: Sequence[Dim], out_dims: Any, size: int, chunk: int
+    func: Function, call: Call, dims: Sequence[Dim], out_dims: Any, size: int, chunk: int
 ) -> Any:
     """The batch in pieces, the outputs joined along their batch axes."""
     pieces = []
@@ -305,7 +308,9 @@ def in_chunks(
             for leaf, d in zip(call.leaves, dims, strict=True)
         ]
         args, kwargs = tree.unflatten(call.treedef, leaves)
-        pieces.append(tree.flatten(run(func, Call(args, kwargs), dims, out_dims, stop - start)))
+        pieces.append(
+            tree.flatten(batched_call(func, Call(args, kwargs), dims, out_dims, stop - start))
+        )
     leaves, treedef = pieces[0]
     places = out_axes(out_dims, tree.unflatten(treedef, leaves))
     joined = [

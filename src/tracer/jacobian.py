@@ -17,9 +17,10 @@ from ir.program import Equation, Program, Value
 from ir.types import ArrayType
 from tracer import tree
 from tracer.argnums import Argnums, every, is_int
-from tracer.errors import RandomnessError, VmapError, message
+from tracer.errors import VmapError, message
 from tracer.forward import pushed
 from tracer.point import Point, point_and_map
+from tracer.randomness import check_randomness
 from tracer.reverse import Function, gradients
 from tracer.run import swept
 
@@ -184,7 +185,8 @@ def jacfwd(
 ) -> Function:
     """The matrix of derivatives, column by column in forward mode: cheap for few inputs.
 
-    Shapes and structure are those of ``jacrev``.
+    Shapes and structure are those of ``jacrev``. The function runs once, so that random numbers
+    are the same for all columns whatever ``randomness`` says.
 
     >>> import numpy as np
     >>> from tracer import jacfwd
@@ -193,16 +195,6 @@ def jacfwd(
     """
     check_randomness(randomness, "jacfwd")
     return matrix(func, argnums, has_aux, "jacfwd", forward_blocks, chunk_size)
-
-
-def check_randomness(randomness: str, transform: str) -> None:
-    if randomness not in ("error", "different", "same"):
-        raise RandomnessError(
-            message(
-                f"{transform}: randomness={randomness!r} is unknown.",
-                'Use "error", "different" or "same".',
-            )
-        )
 
 
 def jacobian(

@@ -15,6 +15,12 @@ LISTS = "a list of primals is refused, as in torch"
 multiply = lambda x, y: x * y
 branch = lambda x: x if x > 0 else -x
 
+
+def random_number(t):
+    draw = t.draw
+    return t.vmap(lambda x: x + draw())(t.array(V))
+
+
 DERIVATIVES = {
     "grad of a vector": case(lambda t: t.grad(t.np.sin)(t.array(V))),
     "grad of shape (1,)": case(
@@ -201,6 +207,7 @@ BATCHES = {
     "vmap to None": case(lambda t: t.vmap(lambda x: None)(t.array(V)), jax=NONE_NODE),
     "vmap to text": case(lambda t: t.vmap(lambda x: "s")(t.array(V))),
     "vmap randomness": case(lambda t: t.vmap(t.np.sin, randomness="x")(t.array(V))),
+    "vmap of a random number": case(random_number),
     "vmap chunk_size 0": case(lambda t: t.vmap(t.np.sin, chunk_size=0)(t.array(V))),
     "vmap chunk_size -2": case(lambda t: t.vmap(t.np.sin, chunk_size=-2)(t.array(V))),
     "vmap of a branch": case(lambda t: t.vmap(branch)(t.array(V))),

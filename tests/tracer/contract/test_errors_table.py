@@ -31,7 +31,7 @@ from tracer.tables import nearest
 
 X = np.array([1.0, 2.0, 3.0])
 Z = np.array([1 + 2j])
-TABLE = np.arange(3.0)
+RNG = np.random.default_rng(0)
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,17 @@ def gives(result):
 
 def branch(x):
     return x if x > 0 else -x
+
+
+def noisy(x):
+    return x * RNG.normal()
+
+
+def drawn(mode, name):
+    return (
+        f'vmap with randomness="{mode}": {name} draws random numbers, which NumPy draws once for'
+        " the whole batch."
+    )
 
 
 def leaked():
@@ -71,6 +82,10 @@ TANGENTS = "Pass one tangent for each primal, in the same containers."
 IN_DIMS = "in_dims is an int, None, or a tuple with one of these, or a tree of them, by argument."
 OUT_DIMS = "out_dims is an int, None, or a tree of these like the output."
 SIZES = "All mapped arguments must have the same size along their mapped axis."
+DRAW = (
+    "Draw them for the batch outside and map over them, or accept the same for every example:"
+    ' randomness="same".'
+)
 RANDOMNESS = 'Use "error", "different" or "same".'
 LOOP = "Use np.where(condition, a, b), or loop over the batch in Python."
 VALUE = "Keep the value an array: np.floor, astype and the like, or loop over the batch in Python."
@@ -532,6 +547,27 @@ ROWS = {
                 lambda: vmap(np.sin, randomness="x"),
                 "vmap: randomness='x' is unknown.",
                 RANDOMNESS,
+            ),
+            "np.random": (
+                lambda: vmap(lambda x: x + np.random.normal())(X),
+                drawn("error", "<lambda>"),
+                DRAW,
+            ),
+            "different": (
+                lambda: vmap(noisy, randomness="different")(X),
+                drawn("different", "noisy"),
+                DRAW,
+            ),
+            "a generator by name": (lambda: vmap(noisy)(X), drawn("error", "noisy"), DRAW),
+            "a generator as argument": (
+                lambda: vmap(lambda x, rng: x + rng.normal(), (0, None))(X, RNG),
+                drawn("error", "<lambda>"),
+                DRAW,
+            ),
+            "under jit, in chunks": (
+                lambda: jit(vmap(grad(noisy), chunk_size=2))(X),
+                drawn("error", "noisy"),
+                DRAW,
             ),
             "unknown to jacfwd": (
                 lambda: jacfwd(np.sin, randomness=None),
