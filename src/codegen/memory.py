@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from codegen.index import Index
-from codegen.items import Carried, Close, Item, Level, Loop, MemoryStep, Open, Static
+from codegen.items import Carried, Close, Item, Level, Loop, MemoryStep, Open, Static, Update
 from codegen.parallel import Region, region
 from codegen.plan import Plan, buffer_of
 from codegen.schedule import Node
@@ -225,6 +225,8 @@ def needs_memory(
         return True
     if isinstance(maker, Static):
         return not all(isinstance(i, int) for i in index)
+    if isinstance(maker, Update):  # its dimensions are those of the updates
+        return True
     if any(index[dim] != place for dim, place in maker.fixed.items()):
         return True
     around = sum(level.dim is not None for level in maker.levels)

@@ -10,21 +10,21 @@ import numpy as np
 
 from ir.program import Value
 from tracer import tables
-from tracer.errors import EscapeError, MutationError, UntracedFunctionError, message
+from tracer.errors import EscapeError, UntracedFunctionError, message
 from tracer.methods import Methods
-from tracer.operators import Operators
+from tracer.operators import InPlace, Operators
 from tracer.questions import python_value, refuse_item_assignment
 from tracer.trace import Trace, check_alive
 
 
-class Tracer(Operators, Methods):
+class Tracer(Operators, InPlace, Methods):
     """A value of a running trace; shapes, dtypes and results are NumPy's.
 
     ``weak`` marks a Python number (it does not decide a result's dtype), ``scalar`` what NumPy
     would give as a scalar rather than a 0-d array.
     """
 
-    __slots__ = ("home", "scalar", "value", "weak")
+    __slots__ = ("home", "scalar", "store", "value", "weak")
     __array_priority__ = 1000.0
 
     def __init__(self, trace: Trace, value: Value, weak: bool = False, scalar: bool = False):
@@ -32,6 +32,11 @@ class Tracer(Operators, Methods):
         self.value = value
         self.weak = weak
         self.scalar = scalar
+        self.store: Any = None
+
+    def snapshot(self) -> Tracer:
+        """The value that the array has now, whatever is written to it later."""
+        return Tracer(self.home, self.value, self.weak, self.scalar)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,16 +82,11 @@ class Tracer(Operators, Methods):
         return bool((self == item).any())
 
     def __getitem__(self, key: Any) -> Tracer:
-        found: Tracer = tables.GETITEM[0](as_read(self), key)
+        found: Tracer = tables.GETITEM[0](self, key)
         return found
 
-    def __setitem__(self, key: Any, item: Any) -> NoReturn:
-        raise MutationError(
-            message(
-                f"{self!r} cannot be written to: a traced array does not change in place.",
-                "Build the result with np.where, np.concatenate or np.stack.",
-            )
-        )
+    def __setitem__(self, key: Any, item: Any) -> None:
+        tables.FUNCTIONS["setitem"](self, key, item)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
         return tables.call_ufunc(ufunc, method, args, kwargs)
@@ -154,10 +154,10 @@ class Tracer(Operators, Methods):
         )
 
     def __copy__(self) -> Tracer:
-        return self
+        return self.copy()  # type: ignore[no-any-return]
 
     def __deepcopy__(self, memo: Any) -> Tracer:
-        return self
+        return self.copy()  # type: ignore[no-any-return]
 
 
 def as_read(x: Tracer) -> Tracer:

@@ -12,11 +12,11 @@ from ir.op import Array
 from ir.program import Program, Value
 from ir.types import SHORT, ArrayType
 from tracer import tree
-from tracer.array import Tracer
+from tracer.array import Tracer, as_read
 from tracer.compressed import settled
 from tracer.emit import lift, refuse_subclass
 from tracer.errors import OutputError, message
-from tracer.trace import Operand, Trace, youngest
+from tracer.trace import Operand, Trace, check_alive, youngest
 
 
 def traceable(x: Any) -> bool:
@@ -30,7 +30,8 @@ def traceable(x: Any) -> bool:
 def operand(x: Any) -> Operand:
     """A traceable leaf as what a program runs on: native byte order, no subclass."""
     if isinstance(x, Tracer):
-        return x
+        check_alive(x)
+        return x.snapshot()
     array = np.asarray(x)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
@@ -158,7 +159,7 @@ class Aux:
         self.own = [
             n for n, x in enumerate(self.leaves) if isinstance(x, Tracer) and x.home is trace
         ]
-        self.values: list[Value] = [self.leaves[n].value for n in self.own]
+        self.values: list[Value] = [as_read(self.leaves[n]).value for n in self.own]
 
     def filled(self, results: Sequence[Operand]) -> Any:
         """The aux with arrays where tracers of the finished trace were."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy._core._exceptions import UFuncTypeError
 
 from ir.loc import Loc, user_loc
 
@@ -97,7 +98,11 @@ class ConcretizationError(RuntimeError, TypeError):
 
 
 class MutationError(RuntimeError, TypeError):
-    """A traced array would have to change in place."""
+    """An argument, or an array from outside of the function, would have to change in place."""
+
+
+class ReadOnlyError(MutationError, ValueError):
+    """A write through a view that NumPy makes read-only."""
 
 
 class EscapeError(RuntimeError, TypeError):
@@ -114,6 +119,15 @@ class UntracedFunctionError(TypeError, NotImplementedError):
 
 class PromotionError(TypeError):
     """NumPy's result dtype is none that the IR knows, or there is none."""
+
+
+class CastingError(PromotionError, UFuncTypeError):
+    """What a ufunc gives cannot be cast to the dtype of its ``out``, by NumPy's rules."""
+
+    def __init__(self, text: str) -> None:
+        TypeError.__init__(self, text)
+
+    __str__ = TypeError.__str__
 
 
 class ComplexError(PromotionError, TransformError):

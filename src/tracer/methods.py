@@ -75,8 +75,20 @@ class Methods:
 
     @property
     def flat(self: Any) -> Any:
-        """All elements in a row, to iterate over or to index."""
-        return self.ravel()
+        """All elements in a row, to iterate over, to index, and to write to."""
+        return FUNCTIONS["flat"](self)
+
+    @flat.setter
+    def flat(self: Any, items: Any) -> None:
+        FUNCTIONS["flat"](self)[:] = items
+
+    def fill(self: Any, value: Any) -> None:
+        """As ``x[...] = value``."""
+        self[...] = value
+
+    def put(self: Any, indices: Any, values: Any, mode: str = "raise") -> None:
+        """As ``np.put``."""
+        FUNCTIONS[np.put](self, indices, values, mode)
 
     def conj(self: Any) -> Any:
         """Itself: the elements are real."""
@@ -88,7 +100,7 @@ class Methods:
         return FUNCTIONS[np.reshape](self, packed(shape), order=order)
 
     def flatten(self: Any, order: str = "C") -> Any:
-        return FUNCTIONS[np.ravel](self, order=order)
+        return FUNCTIONS[np.ravel](self, order=order).copy()
 
     def transpose(self: Any, *axes: Any) -> Any:
         return FUNCTIONS[np.transpose](self, packed(axes) if axes else None)
@@ -98,11 +110,11 @@ class Methods:
         return FUNCTIONS[np.compress](condition, self, axis)
 
     def astype(self: Any, dtype: Any, **kwargs: Any) -> Any:
-        return FUNCTIONS["astype"](self, dtype)
+        return FUNCTIONS["astype"](self, dtype, copy=kwargs.get("copy", True))
 
     def copy(self: Any, order: str = "C") -> Any:
-        """Itself: a traced value never changes."""
-        return self
+        """An array of its own, which can be written to."""
+        return FUNCTIONS["copied"](self)
 
     def item(self: Any, *index: Any) -> Any:
         """The element as a Python number; its derivative is dropped."""

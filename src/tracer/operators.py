@@ -76,8 +76,29 @@ def contraction(swap: bool) -> Binary:
     return operate
 
 
+def in_place(ufunc: Any) -> Binary:
+    """``x += y``: an array changes, for everyone who has it; the name of a number is bound anew."""
+
+    def operate(x: Tracer, y: Any) -> Tracer:
+        return FUNCTIONS["augment"](ufunc, x, y)  # type: ignore[no-any-return]
+
+    return operate
+
+
+class InPlace:
+    """``x += y`` and the others."""
+
+    __slots__ = ()
+
+    __iadd__, __isub__, __imul__ = map(in_place, (np.add, np.subtract, np.multiply))
+    __itruediv__, __ifloordiv__ = in_place(np.divide), in_place(np.floor_divide)
+    __imod__, __ipow__, __imatmul__ = map(in_place, (np.remainder, np.power, np.matmul))
+    __iand__, __ior__, __ixor__ = map(in_place, (np.bitwise_and, np.bitwise_or, np.bitwise_xor))
+    __ilshift__, __irshift__ = in_place(np.left_shift), in_place(np.right_shift)
+
+
 class Operators:
-    """``x + y`` and the others, reflected too; ``x += y`` rebinds the name."""
+    """``x + y`` and the others, reflected too."""
 
     __slots__ = ()
 

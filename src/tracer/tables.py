@@ -51,17 +51,13 @@ def find_ufunc(ufunc: np.ufunc) -> Callable[..., Any] | None:
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
-    """``__array_ufunc__`` on tracers: call, reduce, accumulate and outer."""
+    """``__array_ufunc__`` on tracers: call, reduce, accumulate, outer and at."""
     name = numpy_name(ufunc)
-    out = kwargs.pop("out", None) or ()
-    if method == "at" or any(x is not None for x in out):
-        raise UntracedFunctionError(
-            message(
-                f"{name}{'.at' if method == 'at' else ' with out='} writes in place, which traced"
-                " arrays do not do.",
-                f"Use the value that {name} returns.",
-            )
-        )
+    out = kwargs.pop("out", None)
+    if isinstance(out, tuple) and any(x is not None for x in out):
+        return FUNCTIONS["out"](ufunc, method, args, kwargs, out)
+    if method == "at":
+        return FUNCTIONS["at"](ufunc, *args)
     if method == "__call__":
         found = find_ufunc(ufunc)
         if found is not None:

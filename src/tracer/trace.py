@@ -66,8 +66,12 @@ class Trace:
         """Whether a rule that is traced when this trace has ended may ask for values of it."""
         self.inner: list[Trace] = []
         """Ended traces whose parameters stand for values of this one, and that are asked later."""
+        self.began: dict[Trace, int] = {}
+        """For each trace around this one, how many equations it had when this one began."""
 
     def __enter__(self) -> Trace:
+        around = [entry for entry in STACK.get() if isinstance(entry, Trace)]
+        self.began = {trace: len(trace.builder.equations) for trace in around}
         push(self)
         return self
 
@@ -106,7 +110,7 @@ class Trace:
         if x.value not in self.entered:
             if x.home.level > self.level:
                 raise leaked(x, "has not reached this older one")
-            self.entered[x.value] = self.hide(x.value.type, x)
+            self.entered[x.value] = self.hide(x.value.type, x.snapshot())
         return self.entered[x.value]
 
     def hide(self, type: ArrayType, source: Operand) -> Value:
@@ -206,6 +210,7 @@ class Trace:
             self.entered,
             self.varying,
             self.placed,
+            self.began,
         ):
             kept.clear()
         for trace in self.inner:
@@ -244,6 +249,8 @@ def check_alive(x: Tracer) -> None:
         raise leaked(x, "has ended")
     if x.home.thread != get_ident():
         raise leaked(x, "runs in another thread")
+    if x.store is not None and x.store.seen != x.store.memory.version:
+        x.store.refresh(x)
 
 
 def leaked(x: Tracer, why: str) -> LeakedTracerError:

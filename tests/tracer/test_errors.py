@@ -38,9 +38,9 @@ CASES = {
     ),
     "out=": (
         lambda: grad(lambda x: np.add(x, x, out=X))(X),
-        (TypeError, NotImplementedError),
-        "np.add with out= writes in place, which traced arrays do not do.",
-        "Use the value that np.add returns.",
+        (TypeError, RuntimeError),
+        "traced values cannot be written to an ndarray of shape (3,): they would become constants.",
+        "Write to a traced copy: np.array(y) made in the function, or np.zeros_like(x).",
     ),
     "shapes": (
         lambda: grad(lambda x: x + np.ones(2))(X),
@@ -193,8 +193,9 @@ def test_writing_to_a_traced_array():
         grad(write)(X)
     says(
         caught.value,
-        "Tracer<f64[3]> cannot be written to: a traced array does not change in place.",
-        "Build the result with np.where, np.concatenate or np.stack.",
+        "Tracer<f64[3]> cannot be written to: its memory is that of an argument of write, which"
+        " is not to change.",
+        "Write to a copy: y = x.copy().",
     )
 
 

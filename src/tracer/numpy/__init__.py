@@ -22,11 +22,13 @@ from tracer.array import Tracer
 from tracer.emit import lift, owner, strong
 from tracer.numpy import (
     assembly,
+    assignment,
     calculus,
     einsum,
     elementwise,
     folds,
     indexing,
+    inplace,
     movement,
     nans,
     products,
@@ -39,7 +41,8 @@ from tracer.promote import short
 from tracer.tables import FUNCTIONS, UFUNCS
 
 TOPICS = (
-    *(assembly, calculus, einsum, elementwise, folds, indexing, movement, nans),
+    *(assembly, assignment, calculus, einsum, elementwise, folds, indexing, inplace),
+    *(movement, nans),
     *(products, reductions, scans, selection, signals),
 )
 """The modules that fill the tables."""

@@ -68,7 +68,7 @@ def unstack(x: Tracer, axis: int = 0) -> tuple[Tracer, ...]:
 
 
 if hasattr(np, "unstack"):  # since NumPy 2.1
-    implements(np.unstack, arrays="x")(unstack)
+    implements(np.unstack, arrays="x", kind="views")(unstack)
 
 
 @implements(np.resize, arrays="a")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ir import ops
-from tracer import compressed
-from tracer.array import Tracer
+from tracer import compressed, memory
+from tracer.array import Tracer, as_read
 from tracer.emit import (
     astype,
     axis_of,
@@ -35,7 +35,7 @@ Index = Tracer | np.ndarray
 def getitem(x: Tracer, key: Any) -> Any:
     """NumPy's basic and integer-array indexing, and boolean masks."""
     check_alive(x)
-    masked = compressed.chosen(x, key)
+    masked = compressed.chosen(as_read(x), key)
     if masked is not None:
         return masked
     given = key if isinstance(key, tuple) else (key,)
@@ -43,8 +43,11 @@ def getitem(x: Tracer, key: Any) -> Any:
         return flagged(x, given)
     parts, gave_view = expanded(x, given)
     chosen = any(isinstance(p, np.ndarray | Tracer) for p in parts)
-    made = advanced(x, parts) if chosen else basic(x, parts)
-    return Tracer(made.home, made.value, scalar=not made.shape and not gave_view)
+    made = advanced(as_read(x), parts) if chosen else basic(as_read(x), parts)
+    made = Tracer(made.home, made.value, scalar=not made.shape and not gave_view)
+    if chosen or made.scalar:
+        return made
+    return memory.view(x, made, lambda mould: mould[(*parts, Ellipsis)])
 
 
 def flagged(x: Tracer, key: tuple[Any, ...]) -> Any:
@@ -256,7 +259,7 @@ def diagonal_places(rows: int, columns: int, offset: int) -> tuple[np.ndarray, n
     return first - min(offset, 0), first + max(offset, 0)
 
 
-@implements(np.diagonal, arrays="a")
+@implements(np.diagonal, arrays="a", kind="views")
 def diagonal(a: Tracer, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tracer:
     i, j = axis_of(axis1, a.ndim), axis_of(axis2, a.ndim)
     rest = [d for d in range(a.ndim) if d not in (i, j)]
@@ -271,7 +274,7 @@ def trace(a: Tracer, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any
     return tnp.sum(diagonal(a, offset, axis1, axis2), -1, dtype=dtype)
 
 
-@implements(np.diag, arrays="v")
+@implements(np.diag, arrays="v", kind="views")
 def diag(v: Tracer, k: int = 0) -> Tracer:
     if v.ndim == 2:
         return diagonal(v, k)

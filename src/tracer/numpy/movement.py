@@ -76,7 +76,7 @@ def line(a: Tracer, axis: int | None) -> tuple[Tracer, int]:
     return strong(a), axis_of(axis, a.ndim)
 
 
-@implements(np.reshape, arrays="a")
+@implements(np.reshape, arrays="a", kind="views")
 def reshape_(a: Tracer, shape: Any, order: str = "C") -> Tracer:
     row_major("F" if order == "K" else order)
     wanted = list(ints(shape))
@@ -94,13 +94,13 @@ def reshape_(a: Tracer, shape: Any, order: str = "C") -> Tracer:
     return Tracer(made.home, made.value, scalar=a.scalar and not made.shape)
 
 
-@implements(np.ravel, arrays="a")
+@implements(np.ravel, arrays="a", kind="views")
 def ravel(a: Tracer, order: str = "C") -> Tracer:
     row_major(order)
     return reshape(strong(a), (a.size,))
 
 
-@implements(np.transpose, arrays="a")
+@implements(np.transpose, arrays="a", kind="views")
 def transpose(a: Tracer, axes: Any = None) -> Tracer:
     if axes is None:
         return permute(a, range(a.ndim)[::-1])
@@ -110,12 +110,12 @@ def transpose(a: Tracer, axes: Any = None) -> Tracer:
     return permute(a, listed)
 
 
-@implements(np.matrix_transpose, arrays="x")
+@implements(np.matrix_transpose, arrays="x", kind="views")
 def matrix_transpose(x: Tracer) -> Tracer:
     return swapaxes(x, -1, -2)
 
 
-@implements(np.swapaxes, arrays="a")
+@implements(np.swapaxes, arrays="a", kind="views")
 def swapaxes(a: Tracer, axis1: int, axis2: int) -> Tracer:
     order = list(range(a.ndim))
     i, j = axis_of(axis1, a.ndim), axis_of(axis2, a.ndim)
@@ -123,7 +123,7 @@ def swapaxes(a: Tracer, axis1: int, axis2: int) -> Tracer:
     return permute(a, order)
 
 
-@implements(np.expand_dims, arrays="a")
+@implements(np.expand_dims, arrays="a", kind="views")
 def expand_dims(a: Tracer, axis: Any) -> Tracer:
     added = axis if isinstance(axis, tuple | list) else (axis,)
     rank = a.ndim + len(added)
@@ -132,7 +132,7 @@ def expand_dims(a: Tracer, axis: Any) -> Tracer:
     return Tracer(made.home, made.value)
 
 
-@implements(np.squeeze, arrays="a")
+@implements(np.squeeze, arrays="a", kind="views")
 def squeeze(a: Tracer, axis: Any = None) -> Tracer:
     ones = [d for d, n in enumerate(a.shape) if n == 1]
     nothing = not a.ndim and axis in (0, -1)  # NumPy lets a 0-d array have such an axis here
@@ -147,7 +147,7 @@ def squeeze(a: Tracer, axis: Any = None) -> Tracer:
     return Tracer(made.home, made.value, scalar=a.scalar)
 
 
-@implements(np.broadcast_to, arrays="array")
+@implements(np.broadcast_to, arrays="array", kind="views")
 def broadcast_to(array: Tracer, shape: Any) -> Tracer:
     wanted = ints(shape)
     if broadcast_shapes(array.shape, wanted) != wanted:
@@ -161,7 +161,7 @@ def broadcast_to(array: Tracer, shape: Any) -> Tracer:
     return Tracer(made.home, made.value)
 
 
-@implements(np.broadcast_arrays, arrays="args")
+@implements(np.broadcast_arrays, arrays="args", kind="views")
 def broadcast_arrays(*args: Tracer) -> tuple[Tracer, ...]:
     shape = broadcast_shapes(*[x.shape for x in args])
     return tuple([broadcast_to(x, shape) for x in args])
@@ -182,17 +182,17 @@ def at_least_all(rank: int, arys: Sequence[Tracer]) -> Any:
     return made[0] if len(made) == 1 else made
 
 
-@implements(np.atleast_1d, arrays="arys")
+@implements(np.atleast_1d, arrays="arys", kind="views")
 def atleast_1d(*arys: Tracer) -> Any:
     return at_least_all(1, arys)
 
 
-@implements(np.atleast_2d, arrays="arys")
+@implements(np.atleast_2d, arrays="arys", kind="views")
 def atleast_2d(*arys: Tracer) -> Any:
     return at_least_all(2, arys)
 
 
-@implements(np.atleast_3d, arrays="arys")
+@implements(np.atleast_3d, arrays="arys", kind="views")
 def atleast_3d(*arys: Tracer) -> Any:
     return at_least_all(3, arys)
 
@@ -272,7 +272,7 @@ def append(arr: Tracer, values: Tracer, axis: int | None = None) -> Tracer:
     return joined([arr, values], axis)
 
 
-@implements(np.flip, arrays="m")
+@implements(np.flip, arrays="m", kind="views")
 def flip(m: Tracer, axis: Any = None) -> Tracer:
     for d in axes_of(axis, m.ndim):
         if m.shape[d]:
@@ -280,17 +280,17 @@ def flip(m: Tracer, axis: Any = None) -> Tracer:
     return Tracer(m.home, m.value, scalar=not m.shape)
 
 
-@implements(np.fliplr, arrays="m")
+@implements(np.fliplr, arrays="m", kind="views")
 def fliplr(m: Tracer) -> Tracer:
     return flip(m, 1)
 
 
-@implements(np.flipud, arrays="m")
+@implements(np.flipud, arrays="m", kind="views")
 def flipud(m: Tracer) -> Tracer:
     return flip(m, 0)
 
 
-@implements(np.rot90, arrays="m")
+@implements(np.rot90, arrays="m", kind="views")
 def rot90(m: Tracer, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tracer:
     first, second = axes_of(tuple(axes), m.ndim)
     if k % 4 == 0:
@@ -375,7 +375,7 @@ def pad(array: Tracer, pad_width: Any, mode: str = "constant", constant_values: 
 def in_numpy(func: Any) -> None:
     """NumPy's own Python code for the function traces as it is."""
     plain = func.__wrapped__
-    implements(func, arrays=("ary" if "split" in func.__name__ else "a"))(plain)
+    implements(func, arrays=("ary" if "split" in func.__name__ else "a"), kind="traces")(plain)
 
 
 for func in (np.moveaxis, np.rollaxis, np.array_split, np.split, np.hsplit, np.vsplit, np.dsplit):

@@ -10,9 +10,10 @@ import numpy as np
 from ir import ops
 from ir.op import Op
 from tracer import promote
-from tracer.array import Tracer
+from tracer.array import Tracer, as_read
 from tracer.emit import astype, broadcast, broadcast_together, emit, lift, number, promoted, strong
 from tracer.errors import ShapeError, message
+from tracer.memory import copied
 from tracer.numpy import elementwise
 from tracer.numpy.elementwise import is_nan, truth
 from tracer.numpy.table import implements, tnp
@@ -69,8 +70,12 @@ def beyond(outside: Op, x: Tracer, edge: Tracer) -> Tracer:
     return emit(ops.Or(), found, is_nan(edge))
 
 
-def astype_(x: Tracer, dtype: Any) -> Tracer:
-    return astype(strong(x), promote.short(dtype))
+def astype_(x: Tracer, dtype: Any, copy: bool = True) -> Tracer:
+    """A copy, but of the same dtype with ``copy=False``."""
+    wanted = promote.short(dtype)
+    if wanted != x.value.type.dtype:
+        return astype(strong(as_read(x)), wanted)
+    return copied(x) if copy else strong(x)
 
 
 FUNCTIONS["astype"] = astype_
@@ -125,7 +130,7 @@ def nan_to_num(x: Tracer, nan: float = 0.0, posinf: Any = None, neginf: Any = No
     return Tracer(made.home, made.value, scalar=not made.shape)
 
 
-@implements(np.real, np.real_if_close, arrays="val")
+@implements(np.real, np.real_if_close, arrays="val", kind="views")
 def real(val: Tracer) -> Tracer:
     return val
 

@@ -15,6 +15,7 @@ from tracer.array import Tracer
 from tracer.compressed import Compressed
 from tracer.emit import astype, broadcast, broadcast_shapes, emit, lift, owner, tag
 from tracer.errors import PromotionError, UntracedFunctionError, message
+from tracer.numpy.views import separate
 from tracer.promote import Tag, resolve, short
 from tracer.tables import UFUNCS, numpy_name
 from tracer.trace import check_alive
@@ -76,6 +77,10 @@ class Elementwise:
             return None
         home = x.home
         check_alive(x)
+        if y.store is not None:
+            check_alive(y)
+        if x.home is not home or y.home is not home:
+            return None
         return Tracer(home, home.emit(op, x.value, y.value), scalar=not type_.shape)
 
     def direct(self, dtype: str) -> Op | None:
@@ -104,7 +109,7 @@ class Elementwise:
         made = self.apply(operands)
         several = isinstance(made, tuple)
         done = [
-            finished(y, out, weak)
+            separate(finished(y, out, weak), operands)
             for y, out in zip(made if several else (made,), outs, strict=True)
         ]
         return tuple(done) if several else done[0]
@@ -200,7 +205,7 @@ class Power(Elementwise):
         if made is None:
             return super().__call__(*xs)
         weak = x.weak and isinstance(tag_n, type)
-        return finished(made, outs[0], weak)
+        return separate(finished(made, outs[0], weak), [x])
 
 
 def fixed_power(x: Tracer, n: float) -> Tracer | None:
