@@ -19,9 +19,11 @@ from codegen.kernels.contraction import CALLS
 from codegen.lower import SHARE, Module, lower
 from codegen.memory import store
 from codegen.native import capi
-from codegen.native.base import free_workspace, set_entry, set_miss
-from codegen.native.entry import with_entry
+from codegen.native import entry as native_entry
+from codegen.native.base import set_entry, set_miss
+from codegen.native.linkage import SIGNATURES
 from codegen.native.signature import Signature
+from codegen.native.table import Table
 from codegen.planner import make_plan
 from codegen.show import show_plan
 from codegen.target import Target, address, host, vector_address
@@ -75,19 +77,17 @@ class Code:
         self.anchor = np.empty(0)
         """Dies with this object and not before: the collector, which clears weak references to a
         cycle of garbage before it runs the cycle's ``__del__`` methods, does not track arrays."""
-        unloaded = weakref.finalize(self.anchor, unload, generation, tracker, module.kept)
+        unloaded = weakref.finalize(self.anchor, unload, generation, tracker)
         unloaded.atexit = False
 
 
-def unload(generation: Generation, tracker: Any, kept: Any) -> None:
-    """Free a library, then what it refers to; the instance that holds it may go last.
+def unload(generation: Generation, tracker: Any) -> None:
+    """Free a library; the instance that holds it may go last.
 
-    A finalizer keeps all three out of any cycle of garbage, whose order of collection is not ours.
+    A finalizer keeps both out of any cycle of garbage, whose order of collection is not ours.
     """
     with LOCK:
         tracker.close()
-    if kept is not None:
-        free_workspace(kept)
     del generation
 
 
@@ -117,6 +117,21 @@ def share_address(target: Target) -> int:
             code = Code(binary, module, target)
             pool.start(code.addresses, code)
         return int(pool.POOL[0]["share"])
+
+
+ENTRY: list[Code] = []
+"""The native entry's code, once it is made: it stays for the life of the process."""
+
+
+def entry_address(target: Target) -> int:
+    """The function that serves every native call."""
+    with LOCK:
+        if not ENTRY:
+            symbols = tuple([(name, "") for name in SIGNATURES])
+            module = Module(native_entry.text(), symbols, ("entry",))
+            binary = target.machine().emit_object(optimise(module.text, target))
+            ENTRY.append(Code(binary, module, target))
+        return ENTRY[0].addresses["entry"]
 
 
 def optimise(text: str, target: Target) -> Any:
@@ -155,10 +170,6 @@ class Compiled:
         self.workspace = storage.workspace
         with self.timed("emit"):
             self.module = lower(plan, storage, self.target, count)
-            if signature is not None:
-                self.module = with_entry(
-                    self.module, signature, storage.workspace, len(plan.effects)
-                )
         with LOCK:
             with self.timed("optimise"):
                 machine = self.target.machine(fast_compile=is_long(self.module.text))
@@ -168,6 +179,7 @@ class Compiled:
         with self.timed("link"):
             self.code = Code(binary, self.module, self.target)
         self.effects = plan.effects
+        self.table = None if signature is None else self.made_table(signature)
         self.run = runtime.caller(
             self.code.addresses["main"], program, storage.workspace, plan.effects
         )
@@ -183,13 +195,19 @@ class Compiled:
         """One fresh array for each result; raises what a failing check says."""
         return self.run(arrays)
 
+    def made_table(self, signature: Signature) -> Table:
+        """What the native entry reads to serve calls of a signature by this code."""
+        return Table(signature, self.code.addresses["main"], self.workspace, len(self.effects))
+
     def enter(self, callable_: Any) -> None:
-        """Make this program's entry the first that calls of the object try."""
-        set_entry(callable_, self.code.addresses["entry"], self.code.addresses["next"])
+        """Make this program the first that native calls of the object try."""
+        if self.table is not None:
+            set_entry(callable_, entry_address(self.target), self.table.address)
 
     def go_on(self, number: int, other: Compiled) -> None:
-        """Where the effect of that number ends a call, the other program's entry goes on."""
-        set_miss(self.code.addresses["misses"], number, other.code.addresses["entry"])
+        """Where the effect of that number ends a native call, the other program goes on."""
+        if self.table is not None and other.table is not None:
+            set_miss(self.table.misses, number, other.table.address)
 
     @property
     def ir(self) -> Program:

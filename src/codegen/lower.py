@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 from codegen.emit import Emitter
 from codegen.functions import LIBRARY, SPECIAL, attributes, operand_count, symbol
@@ -37,8 +36,6 @@ class Module:
     """The functions it calls, by name and dtype; those of Python and NumPy have none."""
     exports: tuple[str, ...]
     """The names whose addresses the engine needs."""
-    kept: Any = None
-    """What the module refers to by address."""
 
 
 def lower(plan: Plan, storage: Storage, target: Target, count: bool = False) -> Module:

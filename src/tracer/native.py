@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
@@ -29,7 +30,7 @@ from ir.program import Program
 from ir.types import type_of
 from ir.work import work
 from tracer.array import Tracer
-from tracer.tree import TreeDef
+from tracer.tree import TreeDef, is_sequence
 
 LONG = 150_000
 """Work from which a call takes about 50 microseconds and lets other threads run."""
@@ -65,7 +66,7 @@ def native_signature(
         named=named,
         captured=tuple([x.ctypes.data for x in captured]),
         result=result,
-        parameters=len(program.params),
+        types=tuple([v.type for v in program.params]),
         results=len(program.results),
         release=work(program) > LONG,
     )
@@ -76,10 +77,11 @@ def argument(treedef: TreeDef, leaves: Iterator[Any], numbers: Iterator[int]) ->
     if treedef.is_leaf():
         return leaf_argument(next(leaves), numbers)
     items = tuple([argument(t, leaves, numbers) for t in treedef.children()])
-    if treedef.type in (tuple, list):
+    if is_sequence(treedef.type):
         return SequenceArgument(treedef.type, items)
-    if treedef.type is dict:
-        return DictArgument(tuple(treedef.entries()), items)
+    keys = tuple(treedef.entries())
+    if treedef.type is dict or (treedef.type is OrderedDict and all(type(k) is str for k in keys)):
+        return DictArgument(treedef.type, keys, items)
     raise NotNative
 
 
@@ -108,8 +110,8 @@ def result_tree(treedef: TreeDef, leaves: Iterator[Any], numbers: Iterator[int])
             return KnownResult(x)
         raise NotNative
     items = tuple([result_tree(t, leaves, numbers) for t in treedef.children()])
-    if treedef.type in (tuple, list):
+    if is_sequence(treedef.type):
         return SequenceResult(treedef.type, items)
-    if treedef.type is dict:
-        return DictResult(tuple(treedef.entries()), items)
+    if treedef.type in (dict, OrderedDict):
+        return DictResult(treedef.type, tuple(treedef.entries()), items)
     raise NotNative

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import optree
 
@@ -86,3 +86,8 @@ def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
     not match."""
     whole = optree.tree_broadcast_prefix(prefix, tree, none_is_leaf=True, namespace=NAMESPACE)
     return structure(tree).flatten_up_to(whole)
+
+
+def is_sequence(cls: type | None) -> TypeGuard[type]:
+    """Whether it is tuple, list, or a class of named tuples, made by calling it on their items."""
+    return cls in (tuple, list) or (isinstance(cls, type) and optree.is_namedtuple_class(cls))

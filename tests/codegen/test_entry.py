@@ -8,6 +8,7 @@ import inspect
 import pickle
 import threading
 import weakref
+from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -24,6 +25,7 @@ from tracer import jit
 from tracer.jit import Jitted
 
 X = np.array([1.5, -2.0, 0.25])
+Pair = namedtuple("Pair", "x y")
 
 
 # The native entry is what is called.
@@ -36,6 +38,8 @@ SERVED: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = 
     "captured array": (lambda x: x + np.arange(999.0), (1.0,), {}),
     "float": (lambda x: x * 2, (2.5,), {}),
     "int": (lambda x: x * 2, (7,), {}),
+    "-1": (lambda x: x * 2, (-1,), {}),
+    "smallest int": (lambda x: x + 1, (-(2**63),), {}),
     "bool": (lambda x: x ^ True, (False,), {}),
     "float64": (lambda x: x * 2, (np.float64(2.5),), {}),
     "float32": (lambda x: x * 2, (np.float32(2.5),), {}),
@@ -54,6 +58,11 @@ SERVED: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = 
     "list": (lambda x: x[0] - x[1], ([X, 2.0],), {}),
     "dict": (lambda x: x["a"] - x["b"], ({"a": X, "b": 2.0},), {}),
     "nested": (lambda x: x["a"][0][1]["b"], ({"a": ([X, {"b": 3}], ())},), {}),
+    "named tuple": (lambda p: p.x - p.y, (Pair(X, 2.0),), {}),
+    "ordered dict": (lambda d: d["a"] - d["b"], (OrderedDict(b=X, a=2.0),), {}),
+    "None in a tree": (lambda d: d["x"], ({"x": X, "none": None},), {}),
+    "named results": (lambda x: Pair(x * 2, (x.sum(), Pair(x, 3))), (X,), {}),
+    "ordered results": (lambda x: OrderedDict(b=x * 2, a=OrderedDict(c=x.sum())), (X,), {}),
     "no results": (lambda x: None, (X,), {}),
     "many results": (lambda x: (x, [x.sum(), {"k": x > 0, "n": 3}], "s", None, ()), (X,), {}),
     "large workspace": (lambda x: np.cumsum(np.sin(x))[::-1] * x, (np.zeros(5000),), {}),
@@ -73,13 +82,13 @@ def test_only_the_first_call_reaches_python(name: str) -> None:
 
 
 def test_what_goes_through_python_each_time() -> None:
-    """Layouts that must be copied, and -1: the right values, and the entry stays."""
+    """Layouts that must be copied: the right values, and the entry stays."""
     jitted = jit(lambda x: x * 2)
     for x in (X, 7):
         jitted(x)
     misaligned = np.zeros(25, np.uint8)[1:].view(np.float64)
     misaligned[:] = X
-    awkward = (X[::-1], X.astype(">f8"), misaligned, -1)
+    awkward = (X[::-1], X.astype(">f8"), misaligned)
     with reaching_python() as seen:
         for x in awkward:
             assert_same(jitted(x), np.asarray(x, np.asarray(x).dtype.newbyteorder("="))[()] * 2)

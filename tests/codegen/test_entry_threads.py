@@ -24,8 +24,6 @@ def test_long_calls_let_other_threads_run() -> None:
         jitted(x)
     releases = [v.compiled.signature.release for v in jitted.variants]
     assert releases == [True, False]
-    texts = [v.compiled.llvm for v in jitted.variants]
-    assert ["call ptr @PyEval_SaveThread" in text for text in texts] == releases
 
     def seen_during(x: Any, calls: int) -> bool:
         go, seen = threading.Lock(), []

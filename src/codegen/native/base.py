@@ -6,7 +6,7 @@ import ctypes
 from functools import cache
 from typing import Any
 
-from codegen.native.capi import HAVE_VECTORCALL, TYPE_FLAGS, VECTORCALL, usable
+from codegen.native.capi import HAVE_VECTORCALL, TABLE, TYPE_FLAGS, VECTORCALL, usable
 
 SLOT_CALL, SLOT_MEMBERS, SLOT_DESCRIPTOR_GET = 50, 72, 54
 MEMBER_SIZE, MEMBER_READONLY = 19, 1
@@ -52,7 +52,7 @@ def native_base() -> type:
         Slot(SLOT_MEMBERS, ctypes.addressof(members)),
         Slot(SLOT_CALL, call),
     )
-    spec = Spec(b"tracer.NativeCallable", VECTORCALL + 8, 0, BASE_FLAGS, slots)
+    spec = Spec(b"tracer.NativeCallable", TABLE + 8, 0, BASE_FLAGS, slots)
     make = ctypes.pythonapi.PyType_FromSpec
     make.restype, make.argtypes = ctypes.py_object, [ctypes.POINTER(Spec)]
     made: type = make(ctypes.byref(spec))
@@ -74,20 +74,20 @@ def enable(cls: type) -> None:
         flags.value |= HAVE_VECTORCALL
 
 
-def set_entry(callable_: Any, entry: int, following: int) -> None:
-    """Make the native function at ``entry`` the one that the object is called through.
+def set_entry(callable_: Any, entry: int, table: int) -> None:
+    """Call the object through the native function at ``entry``, which tries ``table`` first.
 
-    The one before becomes what the new one hands over to: its address goes to ``following``.
+    The table that came first until now follows.
     """
-    slot = ctypes.c_void_p.from_address(id(callable_) + VECTORCALL)
-    if slot.value:
-        ctypes.c_void_p.from_address(following).value = slot.value
-    slot.value = entry
+    first = ctypes.c_void_p.from_address(id(callable_) + TABLE)
+    ctypes.c_void_p.from_address(table).value = first.value
+    first.value = table
+    ctypes.c_void_p.from_address(id(callable_) + VECTORCALL).value = entry
 
 
-def set_miss(misses: int, number: int, entry: int) -> None:
-    """Calls that the effect of that number (from 1) ends go on to the entry."""
-    ctypes.c_void_p.from_address(misses + 8 * (number - 1)).value = entry
+def set_miss(misses: int, number: int, table: int) -> None:
+    """Calls that the effect of that number (from 1) ends go on to the table."""
+    ctypes.c_void_p.from_address(misses + 8 * (number - 1)).value = table
 
 
 def free_workspace(kept: ctypes.c_void_p) -> None:

@@ -22,18 +22,23 @@ DTYPE_ORDER, DTYPE_NUMBER = 26, 28
 TYPE_FLAGS = 168
 VECTORCALL = 16
 """Of the function that a callable of ours is called through."""
+TABLE = 24
+"""Of the table of the signature that this function tries first."""
 
 CONTIGUOUS_ALIGNED = 0x101
+WRITEABLE = 0x400
 HAVE_VECTORCALL = 1 << 11
 
 PYTHON = (
-    "PyEval_RestoreThread", "PyEval_SaveThread", "PyErr_Clear", "PyErr_Occurred", "PyDict_New",
-    "PyDict_Next", "PyDict_SetItem", "PyList_New", "PyLong_AsLongLong", "PyObject_GetAttr",
-    "PyObject_Vectorcall", "PyTuple_New", "Py_DecRef", "Py_IncRef",
+    "PyDict_Copy", "PyDict_GetItemWithError", "PyDict_Next", "PyDict_SetItem", "PyDict_Size",
+    "PyErr_Clear", "PyErr_Occurred", "PyEval_RestoreThread", "PyEval_SaveThread", "PyIter_Next",
+    "PyList_New", "PyLong_AsLongLong", "PyODict_New", "PyObject_Call", "PyObject_GetAttr",
+    "PyObject_GetIter", "PyObject_SetItem", "PyObject_Vectorcall", "PyTuple_New",
+    "PyUnicode_Compare", "Py_DecRef", "Py_IncRef",
 )  # fmt: skip
 """Functions of Python's C API that entries call."""
 
-NUMPY = {"PyArray_New": 93, "PyArray_Scalar": 60}
+NUMPY = {"PyArray_NewFromDescr": 94, "PyArray_Scalar": 60}
 """Functions of NumPy's C API, by their place in its table."""
 
 

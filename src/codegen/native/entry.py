@@ -1,389 +1,269 @@
-"""The native entry: checks the arguments in place, allocates the results, calls the kernel.
+"""The native entry: one function that serves every signature, each from its table.
 
-Where anything is not as the signature says, control goes on to the next entry, and from the last
-one to the object's ``fallback`` in Python, which traces and compiles what is new.
+It compares the arguments with the table where they lie, makes the results, and calls the kernel.
+Where anything is not as the table says, the next table is tried, and after the last one the
+object's ``fallback`` in Python, which traces and compiles what is new.
 """
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Sequence
-from functools import reduce
-from typing import Any
-
-import numpy as np
-
-from codegen.lower import Module
 from codegen.native import capi
-from codegen.native.capi import dtype_numbers
-from codegen.native.linkage import MISS, SIGNATURES, pointer
-from codegen.native.signature import (
-    Argument,
-    ArrayArgument,
-    ArrayResult,
-    BoolArgument,
-    DictArgument,
-    DictResult,
-    IntArgument,
-    KnownResult,
-    Result,
-    SameArgument,
-    ScalarArgument,
-    SequenceArgument,
-    SequenceResult,
-    Signature,
-)
-from codegen.text import Function
+from codegen.native.arguments import DISTANCE, NODE, SLOT, STATE, check, same_key
+from codegen.native.linkage import FALLBACK, SIGNATURES, pointer
+from codegen.native.results import allocate, make
+from codegen.native.table import OFFSET
+from codegen.native.writer import Writer
 
-HEAD = "define ptr @entry(ptr %self, ptr %args, i64 %flags, ptr %names) nounwind {"
 COUNT = (1 << 63) - 1
 """The bits of vectorcall's ``nargsf`` that count the positional arguments."""
 ON_STACK = 16 * 1024
 """Bytes of the largest workspace that lies on the stack."""
+LOST = "inttoptr (i64 1 to ptr)"
+"""What an attempt gives that has ended with an exception."""
 
 
-class Entry:
-    """Writes the entry of one signature."""
+def text() -> str:
+    """The module: the entry and what it consists of."""
+    functions = (entry(), attempt(), check(), same_key(), allocate(), make(), apart())
+    declared = [f"declare {signature}" for signature in SIGNATURES.values()]
+    return "\n".join([*functions, *declared, '!0 = !{!"branch_weights", i32 1000, i32 1}'])
 
-    def __init__(self, signature: Signature, workspace: int, effects: int) -> None:
-        self.signature, self.workspace, self.effects = signature, workspace, effects
-        self.f = Function("entry")
-        self.f.head = HEAD
-        self.called: dict[str, None] = {}
-        self.constants: list[str] = []
-        self.arrays: dict[int, str] = {}
-        self.scalars: dict[int, tuple[str, ArrayResult]] = {}
-        self.workspace_kept = ctypes.c_void_p()
-        """Where the workspace is from call to call; it outlives the code."""
-        self.cache = f"inttoptr (i64 {ctypes.addressof(self.workspace_kept)} to ptr)"
-        self.pending: list[tuple[str, list[str]]] = []
-        self.borrowed: list[str] = []
-        """What lies in containers: another thread could drop it while this one computes."""
 
-    def text(self) -> str:
-        """The entry, what it refers to, and the global through which the next one is reached."""
-        f = self.f
-        self.arguments = f.alloca("ptr", max(self.signature.parameters, 1))
-        self.results = f.alloca("ptr", max(self.signature.results, 1))
-        self.count_arguments()
-        for n, argument in enumerate((*self.signature.positional, *self.signature.named)):
-            self.check(argument, self.load("ptr", "%args", 8 * n), inside=False)
-        first = self.signature.parameters - len(self.signature.captured)
-        for n, data in enumerate(self.signature.captured):
-            self.pass_pointer(first + n, f"inttoptr (i64 {data} to ptr)")
-        self.allocate(self.signature.result)
-        scratch = self.take_workspace()
-        self.run(scratch)
-        found = self.build(self.signature.result)
-        f.do(f"ret ptr {found}")
-        self.failures()
-        declared = [f"declare {SIGNATURES[name]}" for name in self.called]
-        return "\n".join(
-            ["@next = global ptr @miss", *self.misses(), *self.constants,
-             f.text(), MISS, *declared]
-        )  # fmt: skip
+def entry() -> str:
+    """A vectorcall function: table after table, then the fallback."""
+    f = Writer("entry", "ptr @entry(ptr %self, ptr %args, i64 %flags, ptr %names)")
+    following = f.alloca("ptr")
+    f.store(f"ptr {f.load('ptr', '%self', capi.TABLE)}", following)
+    f.do("br label %try")
+    f.label("try")
+    table = f.load("ptr", following)
+    f.some(table, "fallback")
+    call = ("ptr %args", "i64 %flags", "ptr %names")
+    made = f.call("attempt", f"ptr {table}", *call, f"ptr {following}")
+    f.some(made, "try")
+    f.require(f(f"icmp ne ptr {made}, {LOST}"), "lost")
+    f.do(f"ret ptr {made}")
+    f.label("fallback")
+    fallback = f.call("PyObject_GetAttr", "ptr %self", f"ptr {pointer(FALLBACK)}")
+    f.some(fallback, "lost")
+    made = f.call("PyObject_Vectorcall", f"ptr {fallback}", *call)
+    f.call("Py_DecRef", f"ptr {fallback}")
+    f.do(f"ret ptr {made}")
+    f.label("lost")
+    f.do("ret ptr null")
+    return f.text()
 
-    def misses(self) -> list[str]:
-        """For each guard and check, what a call goes on to that it ends."""
-        if not self.effects:
-            return []
-        table = ", ".join(["ptr @miss"] * self.effects)
-        return [f"@misses = global [{self.effects} x ptr] [{table}]"]
 
-    # Small words of the emitted code.
+class Attempt(Writer):
+    """One signature's attempt at a call; what it takes from the table is read by name."""
 
-    def load(self, type: str, base: str, offset: int) -> str:
-        at = self.f(f"getelementptr i8, ptr {base}, i64 {offset}") if offset else base
-        return self.f(f"load {type}, ptr {at}")
+    def __init__(self) -> None:
+        arguments = "ptr %table, ptr %args, i64 %flags, ptr %names, ptr %following"
+        super().__init__("attempt", f"internal ptr @attempt({arguments}) noinline")
+        self.store(f"ptr {self.field('next', 'ptr')}", "%following")
+        self.count = self(f"and i64 %flags, {COUNT}")
+        self.same("i64", self.count, self.field("positional"))
+        self.parameters, self.results = self.field("parameters"), self.field("results")
+        self.slots = self.room(self(f"mul i64 {self.parameters}, 3"))
+        self.made = self.room(self(f"mul i64 {self.results}, 3"))
+        self.objects, self.arrays = (
+            self.at(base, self(f"shl i64 {n}, 3"))
+            for base, n in ((self.slots, self.parameters), (self.made, self.results))
+        )
+        self.state = self.alloca("i64", STATE)
+        self.out = self.field("out")
+        self.written = self(f"icmp sge i64 {self.out}, 0")
+        self.given = self.alloca("ptr")
 
-    def require(self, condition: str, otherwise: str = "miss") -> None:
-        """Go on where the condition holds."""
-        (good,) = self.f.fresh("good")
-        self.f.do(f"br i1 {condition}, label %{good}, label %{otherwise}, !prof !0")
-        self.f.label(good)
+    def field(self, name: str, type: str = "i64") -> str:
+        return self.load(type, "%table", OFFSET[name])
 
-    def same(self, type: str, x: str, y: str | int) -> None:
-        self.require(self.f(f"icmp eq {type} {x}, {y}"))
+    def point(self, slots: str, count: str) -> None:
+        """Let the state note data in these slots, of which there are so many."""
+        self.store(f"ptr {slots}", self.state, SLOT)
+        self.store(f"i64 {self(f'shl i64 {count}, 3')}", self.state, DISTANCE)
 
-    def one_of(self, type: str, x: str, known: Sequence[str | int]) -> str:
-        """Whether ``x`` is one of these."""
-        bits = [self.f(f"icmp eq {type} {x}, {y}") for y in known]
-        return reduce(lambda one, other: self.f(f"or i1 {one}, {other}"), bits)
+    def arguments(self) -> None:
+        self.store(f"ptr {self.field('nodes', 'ptr')}", self.state, NODE)
+        self.point(self.slots, self.parameters)
+        with self.each(self.count) as i:
+            x = self.word("%args", i)
+            self.require(self.call("check", f"ptr {self.state}", f"ptr {x}"))
+        self.keywords()
+        captures = self.field("captures")
+        first = self(f"sub i64 {self.parameters}, {captures}")
+        captured = self.field("captured", "ptr")
+        with self.each(captures) as i:
+            n = self(f"add i64 {first}, {i}")
+            self.store(f"ptr {self.word(captured, i)}", self.place(self.slots, n))
+            self.store("ptr null", self.place(self.objects, n))
 
-    def call(self, name: str, *args: str) -> str:
-        self.called[name] = None
-        returns = SIGNATURES[name].split()[0]
-        text = f"call {returns} @{name}({', '.join(args)})"
-        if returns == "void":
-            self.f.do(text)
-            return ""
-        return self.f(text)
+    def keywords(self) -> None:
+        """Just the expected names, in any order if the table allows that; ``out`` is the last."""
+        number = self.alloca("i64")
+        self.store("i64 0", number)
+        with self.when(self("icmp ne ptr %names, null")):
+            self.store(f"i64 {self.load('i64', '%names', capi.SIZE)}", number)
+        named = self.field("named")
+        self.same("i64", self.load("i64", number), named)
+        names, values = self.field("names", "ptr"), self.place("%args", self.count)
+        free = self(f"icmp ne i64 {self.field('any_order')}, 0")
+        with self.each(named) as i:
+            self.store("ptr null", self.given)
+            after = self(f"add i64 {i}, 1")
+            low, high = (
+                self(f"select i1 {free}, i64 {one}, i64 {other}")
+                for one, other in (("0", i), (named, after))
+            )
+            with self.each(high, low) as j:
+                name = self.word(self.at("%names", capi.TUPLE_ITEMS), j)
+                expected = self.word(names, i)
+                with self.when(self.call("same_key", f"ptr {name}", f"ptr {expected}")):
+                    self.store(f"ptr {self.word(values, j)}", self.given)
+            x = self.load("ptr", self.given)
+            self.some(x, "miss")
+            with self.when(self(f"icmp eq i64 {i}, {self.out}")):
+                self.point(self.made, self.results)
+            self.require(self.call("check", f"ptr {self.state}", f"ptr {x}"))
 
-    # Arguments.
+    def place(self, base: str, n: str) -> str:
+        return self(f"getelementptr ptr, ptr {base}, i64 {n}")
 
-    def count_arguments(self) -> None:
-        """The right number of positional arguments, and just the expected names."""
-        f, s = self.f, self.signature
-        self.same("i64", f(f"and i64 %flags, {COUNT}"), len(s.positional))
-        if not s.names:
-            self.same("ptr", "%names", "null")
-            return
-        self.require(f("icmp ne ptr %names, null"))
-        self.same("i64", self.load("i64", "%names", capi.SIZE), len(s.names))
-        for n, name in enumerate(s.names):
-            self.same("ptr", self.load("ptr", "%names", capi.TUPLE_ITEMS + 8 * n), pointer(name))
+    def destinations(self) -> None:
+        """New arrays, or those that were given, which must lie apart from all others."""
+        written, new, done = self.fresh("written", "new", "done")
+        self.do(f"br i1 {self.written}, label %{written}, label %{new}")
+        self.label(written)
+        self.require(self.call("apart", "ptr %table", f"ptr {self.slots}", f"ptr {self.made}"))
+        self.do(f"br label %{done}")
+        self.label(new)
+        distance = self(f"shl i64 {self.results}, 3")
+        made = self.call("allocate", "ptr %table", f"ptr {self.made}", f"i64 {distance}")
+        self.require(made, "full")
+        self.do(f"br label %{done}")
+        self.label(done)
 
-    def check(self, argument: Argument, x: str, inside: bool = True) -> None:
-        """Leave the entry unless ``x`` is what the signature says; note where its data lies."""
-        match argument:
-            case ArrayArgument():
-                self.check_array(argument, x)
-                if inside:
-                    self.borrowed.append(x)
-            case ScalarArgument(number, cls):
-                self.check_type(x, cls)
-                if inside:
-                    self.borrowed.append(x)
-                self.pass_pointer(number, self.f(f"getelementptr i8, ptr {x}, i64 {capi.VALUE}"))
-            case IntArgument(number):
-                self.check_int(number, x)
-            case BoolArgument(number):
-                true, false = (
-                    self.one_of("ptr", x, (pointer(b), pointer(np.bool_(b)))) for b in (True, False)
-                )
-                self.require(self.f(f"or i1 {true}, {false}"))
-                place = self.f.alloca("i8")
-                self.f.do(f"store i8 {self.f(f'zext i1 {true} to i8')}, ptr {place}")
-                self.pass_pointer(number, place)
-            case SameArgument(value):
-                self.same("ptr", x, pointer(value))
-            case SequenceArgument(cls, items):
-                self.check_sequence(cls, items, x)
-            case DictArgument(keys, items):
-                self.check_dict(keys, items, x)
+    def workspace(self) -> str:
+        """On the stack, or kept from call to call if no other call has it."""
+        size, cache = self.field("workspace"), self.field("cache", "ptr")
+        self.large = self(f"icmp sgt i64 {size}, {ON_STACK}")
+        small = self(f"select i1 {self.large}, i64 0, i64 {size}")
+        here = self(f"alloca i8, i64 {small}, align 64")
+        kept, fresh, ready = self.fresh("kept", "fresh", "ready")
+        before = self.block
+        self.do(f"br i1 {self.large}, label %{kept}, label %{ready}")
+        self.label(kept)
+        found = self(f"atomicrmw xchg ptr {cache}, ptr null acq_rel")
+        self.do(f"br i1 {self(f'icmp eq ptr {found}, null')}, label %{fresh}, label %{ready}")
+        self.label(fresh)
+        whole = self(f"and i64 {self(f'add i64 {size}, 63')}, -64")
+        made = self.call("aligned_alloc", "i64 64", f"i64 {whole}")
+        self.some(made, "full")
+        last = self.block
+        self.do(f"br label %{ready}")
+        self.label(ready)
+        incoming = f"[ {here}, %{before} ], [ {found}, %{kept} ], [ {made}, %{last} ]"
+        return self(f"phi ptr {incoming}")
 
-    def check_type(self, x: str, cls: type) -> None:
-        self.same("ptr", self.load("ptr", x, capi.TYPE), pointer(cls))
+    def give_back(self, scratch: str) -> None:
+        with self.when(self.large):
+            cache = self.field("cache", "ptr")
+            swapped = self(f"cmpxchg ptr {cache}, ptr null, ptr {scratch} acq_rel monotonic")
+            kept = self(f"extractvalue {{ ptr, i1 }} {swapped}, 1")
+            with self.when(self(f"xor i1 {kept}, true")):
+                self.call("free", f"ptr {scratch}")
 
-    def check_array(self, argument: ArrayArgument, x: str) -> None:
-        f, type = self.f, argument.type
-        self.check_type(x, np.ndarray)
-        self.same("i32", self.load("i32", x, capi.ARRAY_RANK), type.rank)
-        flags = f(f"and i32 {self.load('i32', x, capi.ARRAY_FLAGS)}, {capi.CONTIGUOUS_ALIGNED}")
-        self.same("i32", flags, capi.CONTIGUOUS_ALIGNED)
-        dtype = self.load("ptr", x, capi.ARRAY_DTYPE)
-        number = self.load("i32", dtype, capi.DTYPE_NUMBER)
-        self.require(self.one_of("i32", number, dtype_numbers(type.numpy)))
-        order = self.load("i8", dtype, capi.DTYPE_ORDER)
-        self.require(f(f"icmp ne i8 {order}, {ord('>')}"))
-        if type.rank:
-            shape = self.load("ptr", x, capi.ARRAY_SHAPE)
-            for d, n in enumerate(type.shape):
-                self.same("i64", self.load("i64", shape, 8 * d), n)
-        self.pass_pointer(argument.number, self.load("ptr", x, capi.ARRAY_DATA))
+    def for_each(self, name: str, objects: str, count: str) -> None:
+        with self.each(count) as i:
+            self.call(name, f"ptr {self.word(objects, i)}")
 
-    def check_int(self, number: int, x: str) -> None:
-        """An int that does not fit, or -1, whose meaning is checked, goes the longer way."""
-        self.check_type(x, int)
-        value = self.call("PyLong_AsLongLong", f"ptr {x}")
-        self.require(self.f(f"icmp ne i64 {value}, -1"), "unfit")
-        place = self.f.alloca("i64")
-        self.f.do(f"store i64 {value}, ptr {place}")
-        self.pass_pointer(number, place)
+    def run(self) -> str:
+        """Call the kernel; others could drop what it reads and writes while it has let go."""
+        scratch = self.workspace()
+        release = self(f"icmp ne i64 {self.field('release')}, 0")
+        held = ((release, self.objects, self.parameters),
+                (self.written, self.arrays, self.results))  # fmt: skip
+        for condition, objects, count in held:
+            with self.when(condition):
+                self.for_each("Py_IncRef", objects, count)
+        thread = self.alloca("ptr")
+        with self.when(release):
+            self.store(f"ptr {self.call('PyEval_SaveThread')}", thread)
+        main = self.field("main", "ptr")
+        status = self(f"call i32 {main}(ptr {self.slots}, ptr {self.made}, ptr {scratch})")
+        with self.when(release):
+            self.call("PyEval_RestoreThread", f"ptr {self.load('ptr', thread)}")
+        for condition, objects, count in held:
+            with self.when(condition):
+                self.for_each("Py_DecRef", objects, count)
+        self.give_back(scratch)
+        return status
 
-    def check_sequence(self, cls: type, items: tuple[Argument, ...], x: str) -> None:
-        self.check_type(x, cls)
-        self.same("i64", self.load("i64", x, capi.SIZE), len(items))
-        base, start = x, capi.TUPLE_ITEMS
-        if cls is list and items:
-            base, start = self.load("ptr", x, capi.LIST_ITEMS), 0
-        for n, item in enumerate(items):
-            self.check(item, self.load("ptr", base, start + 8 * n))
+    def returned(self) -> None:
+        self.require(self(f"xor i1 {self.written}, true"), "given")
+        self.store(f"ptr {self.field('tree', 'ptr')}", self.state, NODE)
+        self.point(self.made, self.results)
+        made = self.call("make", f"ptr {self.state}")
+        self.some(made, "lost")
+        self.do(f"ret ptr {made}")
+        self.label("given")
+        out = self.load("ptr", self.given)
+        self.call("Py_IncRef", f"ptr {out}")
+        self.do(f"ret ptr {out}")
 
-    def check_dict(self, keys: tuple[Any, ...], items: tuple[Argument, ...], x: str) -> None:
-        """Walk the dict: each key must be the very object that the traced call had there."""
-        self.check_type(x, dict)
-        place, key, value = (self.f.alloca(t) for t in ("i64", "ptr", "ptr"))
-        self.f.do(f"store i64 0, ptr {place}")
-        step = (f"ptr {x}", f"ptr {place}", f"ptr {key}", f"ptr {value}")
-        for expected, item in zip(keys, items, strict=True):
-            self.require(self.f(f"icmp ne i32 {self.call('PyDict_Next', *step)}, 0"))
-            self.same("ptr", self.load("ptr", key, 0), pointer(expected))
-            self.check(item, self.load("ptr", value, 0))
-        self.same("i32", self.call("PyDict_Next", *step), 0)
-
-    def pass_pointer(self, number: int, data: str) -> None:
-        at = self.f(f"getelementptr ptr, ptr {self.arguments}, i64 {number}")
-        self.f.do(f"store ptr {data}, ptr {at}")
-
-    # Results.
-
-    def leaves(self, result: Result) -> list[ArrayResult]:
-        match result:
-            case ArrayResult():
-                return [result]
-            case SequenceResult(_, items) | DictResult(_, items):
-                return [leaf for item in items for leaf in self.leaves(item)]
-        return []
-
-    def allocate(self, result: Result) -> None:
-        """New arrays, and room on the stack for what will become scalars."""
-        for leaf in self.leaves(result):
-            if leaf.scalar and not leaf.type.rank:
-                data = self.f.alloca("i64")
-                self.scalars[leaf.number] = data, leaf
-            else:
-                array = self.new_array(leaf)
-                self.arrays[leaf.number] = array
-                data = self.load("ptr", array, capi.ARRAY_DATA)
-            at = self.f(f"getelementptr ptr, ptr {self.results}, i64 {leaf.number}")
-            self.f.do(f"store ptr {data}, ptr {at}")
-
-    def new_array(self, leaf: ArrayResult) -> str:
-        shape = "null"
-        if leaf.type.rank:
-            shape = f"@shape{len(self.constants)}"
-            sizes = ", ".join(f"i64 {n}" for n in leaf.type.shape)
-            self.constants.append(f"{shape} = private constant [{leaf.type.rank} x i64] [{sizes}]")
-        made = self.call(
-            "PyArray_New", f"ptr {pointer(np.ndarray)}", f"i32 {leaf.type.rank}", f"ptr {shape}",
-            f"i32 {leaf.type.numpy.num}", "ptr null", "ptr null", "i32 0", "i32 0", "ptr null",
-        )  # fmt: skip
-        self.require(self.f(f"icmp ne ptr {made}, null"), self.release_block())
-        return made
-
-    def release_block(self) -> str:
-        """Where a failed allocation goes: give back what was made so far, and fail."""
-        name = f"release{len(self.pending)}"
-        self.pending.append((name, list(self.arrays.values())))
-        return name
-
-    def build(self, result: Result) -> str:
-        """The object to return; the entry owns a reference to it."""
-        match result:
-            case ArrayResult(number):
-                if number in self.arrays:
-                    return self.arrays[number]
-                data, leaf = self.scalars[number]
-                dtype = pointer(leaf.type.numpy)
-                return self.made("PyArray_Scalar", f"ptr {data}", f"ptr {dtype}", "ptr null")
-            case KnownResult(value):
-                self.call("Py_IncRef", f"ptr {pointer(value)}")
-                return pointer(value)
-            case SequenceResult(cls, items):
-                made = self.call(
-                    "PyTuple_New" if cls is tuple else "PyList_New", f"i64 {len(items)}"
-                )
-                base, start = made, capi.TUPLE_ITEMS
-                if cls is list and items:
-                    base, start = self.load("ptr", made, capi.LIST_ITEMS), 0
-                for n, item in enumerate(items):
-                    at = self.f(f"getelementptr i8, ptr {base}, i64 {start + 8 * n}")
-                    self.f.do(f"store ptr {self.build(item)}, ptr {at}")
-                return made
-            case DictResult(keys, items):
-                made = self.made("PyDict_New")
-                for key, item in zip(keys, items, strict=True):
-                    value = self.build(item)
-                    self.call(
-                        "PyDict_SetItem", f"ptr {made}", f"ptr {pointer(key)}", f"ptr {value}"
-                    )
-                    self.call("Py_DecRef", f"ptr {value}")
-                return made
-
-    def made(self, name: str, *args: str) -> str:
-        """A new object; where there is no memory for it, the call ends with Python's exception."""
-        found = self.call(name, *args)
-        self.require(self.f(f"icmp ne ptr {found}, null"), "lost")
-        return found
-
-    # The call.
-
-    def take_workspace(self) -> str:
-        """Room for temporaries: on the stack, or kept from call to call if no other call has it."""
-        if not self.workspace:
-            return "null"
-        if self.workspace <= ON_STACK:
-            return self.f.alloca("i8", self.workspace)
-        f = self.f
-        kept = f(f"atomicrmw xchg ptr {self.cache}, ptr null acq_rel")
-        fresh, ready = f.fresh("fresh", "ready")
-        before = f.block
-        f.do(f"br i1 {f(f'icmp eq ptr {kept}, null')}, label %{fresh}, label %{ready}")
-        f.label(fresh)
-        size = -(-self.workspace // 64) * 64
-        made = self.call("aligned_alloc", "i64 64", f"i64 {size}")
-        self.require(f(f"icmp ne ptr {made}, null"), self.release_block())
-        here = f.block
-        f.do(f"br label %{ready}")
-        f.label(ready)
-        return f(f"phi ptr [ {kept}, %{before} ], [ {made}, %{here} ]")
-
-    def run(self, scratch: str) -> None:
-        """Call the kernel; where a guard or check ends it, ``@misses`` tells how to go on."""
-        f = self.f
-        held = self.borrowed if self.signature.release else []
-        for x in held:
-            self.call("Py_IncRef", f"ptr {x}")
-        thread = self.call("PyEval_SaveThread") if self.signature.release else ""
-        status = f(f"call i32 @main(ptr {self.arguments}, ptr {self.results}, ptr {scratch})")
-        if thread:
-            self.call("PyEval_RestoreThread", f"ptr {thread}")
-        for x in held:
-            self.call("Py_DecRef", f"ptr {x}")
-        if self.workspace > ON_STACK:
-            swapped = f(f"cmpxchg ptr {self.cache}, ptr null, ptr {scratch} acq_rel monotonic")
-            kept = f(f"extractvalue {{ ptr, i1 }} {swapped}, 1")
-            free, done = f.fresh("free", "done")
-            f.do(f"br i1 {kept}, label %{done}, label %{free}")
-            f.label(free)
-            self.call("free", f"ptr {scratch}")
-            f.do(f"br label %{done}")
-            f.label(done)
-        self.status = status
-        if self.effects:
-            self.require(f(f"icmp eq i32 {status}, 0"), "failed")
-
-    def failed(self) -> None:
-        """Drop the results, and go on to what serves the other outcome: at first the fallback."""
-        f = self.f
-        f.label("failed")
-        for array in self.arrays.values():
-            self.call("Py_DecRef", f"ptr {array}")
-        number = f(f"sub i32 {self.status}, 1")
-        at = f(f"getelementptr ptr, ptr @misses, i32 {number}")
-        self.hand_over(f(f"load atomic ptr, ptr {at} acquire, align 8"))
-
-    def hand_over(self, following: str) -> None:
-        """The same call, by another entry."""
-        f = self.f
-        found = f(f"musttail call ptr {following}(ptr %self, ptr %args, i64 %flags, ptr %names)")
-        f.do(f"ret ptr {found}")
-
-    def failures(self) -> None:
-        """The ways out: another signature, an odd int, a guard or check, no memory."""
-        f = self.f
-        f.label("unfit")  # the fallback raises what is to be raised
+    def failures(self, status: str) -> None:
+        """The ways out: a guard or check, an exception, no memory, another signature."""
+        self.label("failed")
+        self.for_each("Py_DecRef", self.arrays, self.results)
+        number = self(f"sext i32 {status} to i64")
+        misses = self.at(self.field("misses", "ptr"), -8)
+        other = self(f"load atomic ptr, ptr {self.place(misses, number)} acquire, align 8")
+        self.store(f"ptr {other}", "%following")
+        self.do("ret ptr null")
+        self.label("lost")
+        self.for_each("Py_DecRef", self.arrays, self.results)
+        self.do(f"ret ptr {LOST}")
+        self.label("full")  # the fallback raises what is to be raised
         self.call("PyErr_Clear")
-        f.do("br label %miss")
-        f.label("lost")
-        f.do("ret ptr null")
-        if self.effects:
-            self.failed()
-        for name, arrays in self.pending:
-            f.label(name)
-            for array in arrays:
-                self.call("Py_DecRef", f"ptr {array}")
-            f.do("br label %unfit")
-        f.label("miss")
-        self.hand_over(f("load ptr, ptr @next"))
-        self.called.update(dict.fromkeys(("PyObject_GetAttr", "PyObject_Vectorcall", "Py_DecRef")))
+        with self.when(self(f"xor i1 {self.written}, true")):
+            self.for_each("Py_DecRef", self.arrays, self.results)
+        self.do("ret ptr null")
+        self.label("miss")
+        self.do("ret ptr null")
 
 
-def with_entry(module: Module, signature: Signature, workspace: int, effects: int) -> Module:
-    """The module with an entry to it; ``effects`` is how many guards and checks it has."""
-    entry = Entry(signature, workspace, effects)
-    text = f"{module.text}\n{entry.text()}"
-    called = ((name, "") for name in entry.called)
-    exports = (*module.exports, "entry", "next", *(["misses"] if effects else []))
-    return Module(text, (*module.symbols, *called), exports, entry.workspace_kept)
+def attempt() -> str:
+    """``attempt(table, args, flags, names, following) -> result``; null: go on at ``following``."""
+    f = Attempt()
+    f.arguments()
+    f.destinations()
+    status = f.run()
+    f.same("i32", status, 0, "failed")
+    f.returned()
+    f.failures(status)
+    return f.text()
+
+
+def apart() -> str:
+    """``apart(table, slots, made) -> i1``: what is written overlaps nothing else of the call."""
+    f = Writer("apart", "internal i1 @apart(ptr %table, ptr %slots, ptr %made)")
+    parameters, captures, results = (
+        f.load("i64", "%table", OFFSET[name]) for name in ("parameters", "captures", "results")
+    )
+    sizes = f.load("ptr", "%table", OFFSET["sizes"])
+    own = f(f"getelementptr i64, ptr {sizes}, i64 {parameters}")
+    given = f(f"sub i64 {parameters}, {captures}")
+    with f.each(results) as i:
+        start, size = f.word("%made", i, "i64"), f.word(own, i, "i64")
+        end = f(f"add i64 {start}, {size}")
+        for count, base, bytes_ in ((given, "%slots", sizes), (i, "%made", own)):
+            with f.each(count) as j:
+                low = f.word(base, j, "i64")
+                high = f(f"add i64 {low}, {f.word(bytes_, j, 'i64')}")
+                before = f(f"icmp ule i64 {high}, {start}")
+                after = f(f"icmp ule i64 {end}, {low}")
+                f.require(f(f"or i1 {before}, {after}"))
+    f.do("ret i1 true")
+    f.label("miss")
+    f.do("ret i1 false")
+    return f.text()

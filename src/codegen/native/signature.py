@@ -10,10 +10,14 @@ from ir.types import ArrayType
 
 @dataclass(frozen=True)
 class ArrayArgument:
-    """An ndarray of exactly this type, read in place; parameter ``number`` of the program."""
+    """An ndarray of exactly this type, read in place; parameter ``number`` of the program.
+
+    One that is ``written`` takes a result's place instead.
+    """
 
     number: int
     type: ArrayType
+    written: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class SameArgument:
 
 @dataclass(frozen=True)
 class SequenceArgument:
-    """A tuple or list of just these items."""
+    """A tuple, list or named tuple of just these items."""
 
     cls: type
     items: tuple[Argument, ...]
@@ -55,8 +59,9 @@ class SequenceArgument:
 
 @dataclass(frozen=True)
 class DictArgument:
-    """A dict of just these keys, in this order."""
+    """A dict or OrderedDict of just these keys, in this order."""
 
+    cls: type
     keys: tuple[Any, ...]
     items: tuple[Argument, ...]
 
@@ -80,6 +85,11 @@ class ArrayResult:
     type: ArrayType
     scalar: bool
 
+    @property
+    def bare(self) -> bool:
+        """Whether the caller gets a scalar, which no array holds."""
+        return self.scalar and not self.type.rank
+
 
 @dataclass(frozen=True)
 class KnownResult:
@@ -90,7 +100,7 @@ class KnownResult:
 
 @dataclass(frozen=True)
 class SequenceResult:
-    """A new tuple or list."""
+    """A new tuple, list or named tuple."""
 
     cls: type
     items: tuple[Result, ...]
@@ -98,8 +108,9 @@ class SequenceResult:
 
 @dataclass(frozen=True)
 class DictResult:
-    """A new dict."""
+    """A new dict or OrderedDict."""
 
+    cls: type
     keys: tuple[Any, ...]
     items: tuple[Result, ...]
 
@@ -117,7 +128,16 @@ class Signature:
     captured: tuple[int, ...]
     """Addresses of the data of captured arrays, which are the program's last parameters."""
     result: Result
-    parameters: int
+    types: tuple[ArrayType, ...]
+    """Of the program's parameters."""
     results: int
     release: bool
     """Whether a call takes so long that other threads should run meanwhile."""
+    any_order: bool = False
+    """Whether keywords mean the same in any order."""
+    out: Argument | None = None
+    """What is given as ``out=``, to which results are written and which is returned."""
+
+    @property
+    def parameters(self) -> int:
+        return len(self.types)
