@@ -14,6 +14,7 @@ from tracer.abstract import ShapeDtype, stop_gradient, trace
 from tracer.batching import vmap
 from tracer.custom import custom_jvp, custom_vjp
 from tracer.forward import jvp, linearize
+from tracer.interpose import interpose
 from tracer.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from tracer.jit import jit
 from tracer.reverse import grad, grad_and_value, value_and_grad, vjp
@@ -30,6 +31,7 @@ __all__ = [
     "grad_and_value",
     "hessian",
     "hvp",
+    "interpose",
     "jacfwd",
     "jacobian",
     "jacrev",

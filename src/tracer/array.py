@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ir.program import Value
-from tracer import tables
+from tracer import tables, tree
+from tracer.concrete import concrete, fixed
 from tracer.errors import EscapeError, UntracedFunctionError, message
 from tracer.methods import Methods
 from tracer.operators import InPlace, Operators
@@ -89,21 +90,37 @@ class Tracer(Operators, InPlace, Methods):
         tables.FUNCTIONS["setitem"](self, key, item)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
-        return tables.call_ufunc(ufunc, method, args, kwargs)
+        try:
+            return tables.call_ufunc(ufunc, method, args, dict(kwargs))
+        except UntracedFunctionError:
+            constants = as_constants((args, kwargs))
+            if constants is None:
+                raise
+        return getattr(ufunc, method)(*constants[0], **constants[1])
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        found = tables.FUNCTIONS.get(func)
-        if found is None:
-            raise untraced(func)
-        return found(*args, **kwargs)
+        try:
+            found = tables.FUNCTIONS.get(func)
+            if found is None:
+                raise untraced(func)
+            return found(*args, **kwargs)
+        except UntracedFunctionError:
+            constants = as_constants((args, kwargs))
+            if constants is None:
+                raise
+        return func(*constants[0], **constants[1])
 
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """The value, of what depends on no argument; nothing else becomes a constant in silence."""
+        check_alive(self)
+        if fixed(self):
+            return np.array(concrete(self.home, self.value), dtype)
         raise EscapeError(
             message(
                 f"NumPy asks for the elements of {self!r} as constants here, so their derivative"
                 " would be lost.",
-                "Use np.stack([...]) for np.array([...]) of traced values, and tracer.numpy for a"
-                " function that NumPy does not dispatch; stop_gradient drops a derivative.",
+                "Use the functions of tracer.numpy; np.array([...]) of traced values is called by"
+                " that name.",
             )
         )
 
@@ -158,6 +175,22 @@ class Tracer(Operators, InPlace, Methods):
 
     def __deepcopy__(self, memo: Any) -> Tracer:
         return self.copy()  # type: ignore[no-any-return]
+
+
+def as_constants(x: Any) -> Any:
+    """A tree of arguments with values for tracers; None unless none depends on an argument."""
+    leaves, treedef = tree.flatten(x)
+    tracers = [leaf for leaf in leaves if isinstance(leaf, Tracer)]
+    if not all(map(fixed, tracers)):
+        return None
+    values = [constant(leaf) if isinstance(leaf, Tracer) else leaf for leaf in leaves]
+    return tree.unflatten(treedef, values)
+
+
+def constant(x: Tracer) -> Any:
+    """The value of a tracer that depends on no argument, as NumPy gives it."""
+    value = np.array(concrete(x.home, x.value))
+    return value[()] if x.scalar else value
 
 
 def as_read(x: Tracer) -> Tracer:

@@ -12,7 +12,7 @@ import numpy as np
 from ir.evaluate import runner
 from ir.op import Array
 from ir.program import Value
-from tracer.trace import Trace
+from tracer.trace import Trace, check_alive
 
 if TYPE_CHECKING:
     from tracer.array import Tracer
@@ -60,13 +60,16 @@ def of_parameter(trace: Trace, v: Value) -> Array:
 
 
 def index(trace: Trace) -> None:
-    """Note of each new value who makes it, and what it depends on: a differentiated argument, an
-    argument that varies from call to call of a trace that is kept (of the oldest, if several)."""
-    moved, varying = trace.differentiated, trace.varying
+    """Note of each new value who makes it, and what it depends on: an argument, a differentiated
+    one, one that varies from call to call of a kept trace (of the oldest, if several)."""
+    moved, varying, given = trace.differentiated, trace.varying, trace.given
     params, equations = trace.indexed
     trace.indexed = len(trace.builder.params), len(trace.builder.equations)
     for v in trace.builder.params[params:]:
         source = trace.sources.get(v)
+        captured = v in trace.hidden and isinstance(source, np.ndarray)
+        if not captured and (source is None or isinstance(source, np.ndarray) or not fixed(source)):
+            given.add(v)
         if source is None or isinstance(source, np.ndarray):
             if trace.questions is not None and v not in trace.hidden:
                 varying[v] = trace
@@ -79,6 +82,8 @@ def index(trace: Trace) -> None:
         trace.producers.update(dict.fromkeys(eq.results, eq))
         if eq.op.differentiable and not moved.isdisjoint(eq.operands):
             moved.update(v for v in eq.results if v.type.info.differentiable)
+        if not given.isdisjoint(eq.operands):
+            given.update(eq.results)
         owners = [varying[v] for v in eq.operands if v in varying]
         if owners:
             varying.update(dict.fromkeys(eq.results, min(owners, key=age)))
@@ -92,6 +97,13 @@ def varies(x: Tracer) -> Trace | None:
 
 def age(trace: Trace) -> int:
     return trace.level
+
+
+def fixed(x: Tracer) -> bool:
+    """Whether the value depends on no argument: nothing is lost where it becomes a constant."""
+    check_alive(x)
+    index(x.home)
+    return x.value not in x.home.given
 
 
 def differentiated(x: Tracer) -> bool:

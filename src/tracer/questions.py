@@ -92,7 +92,7 @@ def refuse_item_assignment(x: Tracer) -> None:
         raise EscapeError(
             message(
                 f"{x!r} would be stored in an ndarray as a constant, its derivative lost.",
-                "Collect the values in a list and np.stack them.",
+                "Make the array in the function: np.zeros_like(x), or tracer.numpy.zeros.",
             )
         )
 

@@ -32,6 +32,10 @@ LEVELS = count()
 """Each trace gets the next: the younger of two is the inner one."""
 
 
+HOOKS: list[tuple[Callable[[], None], Callable[[], None]]] = []
+"""What is called when a trace begins, and when it ends."""
+
+
 class Trace:
     """Owns the equations of one function call; a context manager while the function runs.
 
@@ -60,6 +64,7 @@ class Trace:
         self.known: dict[Value, Array] = {}
         self.producers: dict[Value, Any] = {}
         self.varying: dict[Value, Trace] = {}
+        self.given: set[Value] = set()
         self.placed: dict[tuple[Value, Trace], Value] = {}
         self.indexed = (0, 0)
         self.asked_later = False
@@ -72,7 +77,15 @@ class Trace:
     def __enter__(self) -> Trace:
         around = [entry for entry in STACK.get() if isinstance(entry, Trace)]
         self.began = {trace: len(trace.builder.equations) for trace in around}
-        push(self)
+        begun = 0
+        try:
+            for begin, _ in HOOKS:
+                begin()
+                begun += 1
+            push(self)
+        except BaseException:  # an interrupt: whoever was told of a beginning is told of the end
+            self.end(begun)
+            raise
         return self
 
     def __exit__(
@@ -81,11 +94,18 @@ class Trace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.active = False
-        leave(self)
+        try:
+            self.active = False
+            leave(self)
+        finally:
+            self.end(len(HOOKS))
         escape = wrapped_escape(error)
         if escape is not None:
             raise escape from None
+
+    def end(self, begun: int) -> None:
+        for _, end in HOOKS[:begun]:
+            end()
 
     def param(self, type: ArrayType, source: Operand | None = None) -> Value:
         """An explicit parameter; ``source`` is what it stands for, if Python may know."""
@@ -209,6 +229,7 @@ class Trace:
             self.producers,
             self.entered,
             self.varying,
+            self.given,
             self.placed,
             self.began,
         ):

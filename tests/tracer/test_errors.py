@@ -29,12 +29,12 @@ CASES = {
         "Nearest that is: np.linalg.norm, np.invert, np.rint.",
     ),
     "np.asarray": (
-        lambda: grad(lambda x: np.asarray(x).sum())(X),
+        lambda: grad(lambda x: next(map(np.asarray, [x])).sum())(X),
         (RuntimeError, TypeError),
         "NumPy asks for the elements of Tracer<f64[3]> as constants here, so their derivative"
         " would be lost.",
-        "Use np.stack([...]) for np.array([...]) of traced values, and tracer.numpy for a"
-        " function that NumPy does not dispatch; stop_gradient drops a derivative.",
+        "Use the functions of tracer.numpy; np.array([...]) of traced values is called by that"
+        " name.",
     ),
     "out=": (
         lambda: grad(lambda x: np.add(x, x, out=X))(X),
@@ -169,8 +169,9 @@ def test_a_tracer_of_another_thread():
 
 
 def test_item_assignment_into_an_ndarray_is_refused():
+    y = np.zeros(3)
+
     def fill(x):
-        y = np.zeros(3)
         y[0] = x[0]
         return np.sum(y)
 
@@ -179,7 +180,7 @@ def test_item_assignment_into_an_ndarray_is_refused():
     source = says(
         caught.value,
         "Tracer<f64[]> would be stored in an ndarray as a constant, its derivative lost.",
-        "Collect the values in a list and np.stack them.",
+        "Make the array in the function: np.zeros_like(x), or tracer.numpy.zeros.",
     )
     assert source == "y[0] = x[0]"
 

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tracer.array import Tracer
-from tracer.emit import lift, owner, strong
+from tracer.interpose import NAMESPACE
 from tracer.numpy import (
     assembly,
     assignment,
@@ -37,7 +36,6 @@ from tracer.numpy import (
     selection,
     signals,
 )
-from tracer.promote import short
 from tracer.tables import FUNCTIONS, UFUNCS
 
 TOPICS = (
@@ -48,24 +46,7 @@ TOPICS = (
 """The modules that fill the tables."""
 
 
-def array(object: Any, dtype: Any = None) -> Any:
-    """``np.array``; lists that hold traced numbers are stacked."""
-    trace = owner(object)
-    if trace is None:
-        return np.array(object, dtype)
-    made = strong(lift(trace, object))
-    made = made if dtype is None else made.astype(short(dtype))
-    return Tracer(made.home, made.value)
-
-
-asarray = asanyarray = array
-
-
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """``np.full``, of a traced number too."""
-    if owner(fill_value) is None:
-        return np.full(shape, fill_value, dtype)
-    return np.broadcast_to(fill_value if dtype is None else fill_value.astype(dtype), shape)
+globals().update(NAMESPACE)
 
 
 def public(module: Any) -> SimpleNamespace:

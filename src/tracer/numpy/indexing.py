@@ -9,7 +9,8 @@ import numpy as np
 
 from ir import ops
 from tracer import compressed, memory
-from tracer.array import Tracer, as_read
+from tracer.array import Tracer, as_read, constant
+from tracer.concrete import fixed
 from tracer.emit import (
     astype,
     axis_of,
@@ -120,6 +121,9 @@ def normal(x: Tracer, part: Any, axis: int) -> list[Part]:
     if isinstance(part, list):
         part = np.asarray(part)
         part = part.astype(np.int64) if not part.size else part
+    if isinstance(part, Tracer) and fixed(part):
+        part = constant(part)
+        return normal(x, part, axis)
     if isinstance(part, Tracer):
         if part.value.type.dtype != "bool":
             whole(part)
