@@ -27,6 +27,8 @@ class Inlining(dict[Value, Equation]):
         """Equations so cheap that a neighbour's element is computed again and not stored."""
         self.weight: dict[Value, int] = {}
         self.roots: dict[Value, tuple[Value, ...]] = {}
+        self.waits: dict[Value, tuple[Value, ...]] = {}
+        """The stored values that must be known before an inlined one is read, besides its own."""
         self.depth: dict[Value, int] = {}
         self.piecewise: set[Value] = set()
         self.read_once = read_once_elementwise(program)
@@ -59,11 +61,21 @@ class Inlining(dict[Value, Equation]):
     def add(self, eq: Equation) -> None:
         self[eq.result] = eq
         self.depth[eq.result] = 1 + max([self.depth.get(v, 0) for v in eq.operands], default=0)
-        below = [r for v in eq.operands for r in self.stored_under(v)]
+        below = [r for v in eq.operands[: eq.op.data] for r in self.stored_under(v)]
         self.roots[eq.result] = tuple(dict.fromkeys(below))
+        if waits := self.waited(eq):
+            self.waits[eq.result] = waits
         pieces = any(v in self.piecewise for v in eq.operands)
         if pieces or isinstance(eq.op, ops.Pad | ops.Concatenate):
             self.piecewise.add(eq.result)
+
+    def waited(self, eq: Equation) -> tuple[Value, ...]:
+        """The stored values that must be known before the equation is computed, besides those that
+        it reads: what stands behind a barrier."""
+        found = [w for v in eq.operands if v in self.waits for w in self.waits[v]]
+        if eq.op.data is not None:
+            found += [r for v in eq.operands[eq.op.data :] for r in self.stored_under(v)]
+        return tuple(dict.fromkeys(found))
 
     def stored_under(self, v: Value) -> tuple[Value, ...]:
         """The stored values that reading ``v`` reads: itself unless it is inlined."""

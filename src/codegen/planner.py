@@ -208,6 +208,7 @@ class Planner:
         whole = [self.in_order(v) for v in read]
         plain = Equation(op, tuple(whole), eq.results, (), eq.loc)
         item = Contraction(plain, eq.result, cost=50, types=tuple([v.type for v in read]))
+        self.wait(item, eq)
         for v in whole:
             item.dependencies += [Dependency(d, None) for d in self.plan.definitions.get(v, ())]
             self.readers.setdefault(v, []).append(item)
@@ -219,12 +220,14 @@ class Planner:
         op = ops.Permute(perm)
         made = Value(op.infer(v.type))
         self.plan.inlined[made] = Equation(op, (v,), (made,))
+        if v in self.plan.inlined.waits:
+            self.plan.inlined.waits[made] = self.plan.inlined.waits[v]
         return made
 
     def in_order(self, v: Value) -> Value:
         """A stored value whose buffer holds the elements of ``v`` in row-major order."""
         under = v
-        while isinstance((eq := self.plan.inlined.get(under)) and eq.op, ops.Reshape):
+        while isinstance((eq := self.plan.inlined.get(under)) and eq.op, ops.Reshape | ops.Barrier):
             under = self.plan.inlined[under].operands[0]
         if under not in self.plan.inlined:
             return under
@@ -242,6 +245,7 @@ class Planner:
     def add(self, item: Item, kernel: PlanKernel) -> None:
         """Note what the item reads, and put it in the plan."""
         item.reads = list(kernel.access.reads)
+        self.wait(item, item.eq)
         for read in item.reads:
             makers = self.plan.definitions.get(read.value, [])
             met = [m for m in makers if m.meets(read.index)] if len(makers) > 1 else makers
@@ -252,6 +256,11 @@ class Planner:
         self.plan.items.append(item)
         if not isinstance(item, Effect):
             self.plan.definitions.setdefault(item.value, []).append(item)
+
+    def wait(self, item: Item, eq: Equation) -> None:
+        """Let the item come after what the equation waits for."""
+        for v in self.plan.inlined.waited(eq):
+            item.dependencies += [Dependency(d, None) for d in self.plan.definitions.get(v, ())]
 
     def drop_unread(self) -> None:
         """Leave out the items of values that every reader computes again for itself."""

@@ -12,6 +12,7 @@ from codegen.pool import get_num_threads, set_num_threads
 from tracer import errors, numpy
 from tracer.abstract import ShapeDtype, stop_gradient, trace
 from tracer.batching import vmap
+from tracer.checkpoint import checkpoint
 from tracer.custom import custom_jvp, custom_vjp
 from tracer.forward import jvp, linearize
 from tracer.interpose import interpose
@@ -23,6 +24,7 @@ from tracer.variants import set_max_variants
 
 __all__ = [
     "ShapeDtype",
+    "checkpoint",
     "custom_jvp",
     "custom_vjp",
     "errors",

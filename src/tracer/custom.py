@@ -12,14 +12,14 @@ from typing import Any
 from ir.loc import user_loc
 from ir.ops import CustomCall
 from ir.passes.custom import JvpRule, VjpRule
-from ir.program import Equation, Value
+from ir.program import Value
 from tracer import tree
 from tracer.array import Tracer
-from tracer.calls import Call, bits, border, outputs, type_of
+from tracer.bodies import emitted, traced_body
+from tracer.calls import Call, Output, border, outputs
 from tracer.emit import lift, owner, tracers_in
 from tracer.errors import KeywordError, MissingRuleError, message
 from tracer.rules import Halves, jvp_program, summed
-from tracer.run import placed
 from tracer.site import Site, called
 from tracer.trace import Operand, Trace
 
@@ -73,24 +73,22 @@ class Custom:
 
     def traced(self, name: str, call: Call, nondiff: frozenset[int]) -> Any:
         """The call as an equation of the youngest trace among its operands'."""
-        with Trace(self.func, self.kind) as inner:
-            tracers = [
-                Tracer(inner, inner.param(type_of(a.operand), a.operand), *bits(a.leaf))
-                for a in call.arguments
-            ]
-            output = outputs(inner, call.run(self.func, tracers), self.kind)
-        body, captured = inner.finish([x.value for x in output.tracers])
-        operands: list[Operand] = [*(a.operand for a in call.arguments), *captured]
+        found: list[Output] = []
+
+        def returned(inner: Trace, made: Any) -> list[Tracer]:
+            found.append(outputs(inner, made, self.kind))
+            return found[0].tracers
+
+        body, operands = traced_body(self.func, call, self.kind, returned)
+        (output,) = found
         around = closed_over(self.rules(), operands)
-        operands += around
         body = replace(body, params=(*body.params, *[Value(x.value.type) for x in around]))
+        operands += around
         trace = owner(operands)
         assert trace is not None
         lifted = [lift(trace, x) for x in operands]
-        op = CustomCall(self.rule(Site(name, call, nondiff, output, operands, lifted)))
-        eq = Equation(op, (), body.results, (body,), user_loc())
-        made = placed(trace, eq, tuple([x.value for x in lifted]))
-        looks = zip(made, output.tracers, strict=True)
+        rule = self.rule(Site(name, call, nondiff, output, operands, lifted))
+        looks = zip(emitted(CustomCall(rule), body, lifted), output.tracers, strict=True)
         return tree.unflatten(output.treedef, [border(y, x.weak, x.scalar) for y, x in looks])
 
 
