@@ -112,7 +112,9 @@ class Cuts:
     def is_pulled(self, eq: Equation) -> bool:
         """Whether loops over the equation's elements may be cut."""
         op = eq.op
-        if not op.pure or eq.result in self.inlined or not eq.result.type.size:
+        if not op.pure or len(eq.results) != 1:
+            return False
+        if eq.result in self.inlined or not eq.result.type.size:
             return False
         return hasattr(op, "element") and not isinstance(op, ops.Literal)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import product
 from typing import Any
 
+from codegen.callbacks import address
 from codegen.index import Axis, Index, along
 from codegen.items import (
     Carried,
@@ -16,6 +17,7 @@ from codegen.items import (
     Effect,
     Fill,
     FoldStep,
+    HostCall,
     Item,
     Loop,
     MemoryStep,
@@ -29,10 +31,12 @@ from codegen.kernels import contraction
 from codegen.memory import Buffer
 from codegen.pairwise import Pairwise, blocks, cut_at, long_sums
 from codegen.parallel import Region
+from codegen.plan import PASSED
 from codegen.scalar import Accumulator, At, EmitKernel, Register
 from codegen.schedule import Node
 from codegen.text import TYPES
 from ir.ops import Guard
+from ir.program import Value
 from ir.scalar import Accumulators
 
 Carry = dict[Carried, list[tuple[str, str]]]
@@ -295,6 +299,28 @@ class Emitter:
         self.f.do(f"ret i32 {-number}")
         self.f.label(on)
 
+    def host_call(self, item: HostCall) -> None:
+        """Unless a check has failed before; what it raises ends the call as a guard does."""
+        fine = self.f(f"icmp eq i32 {self.f(f'load i32, ptr {self.status}')}, {PASSED}")
+        on, off = self.f.fresh("fine", "failed")
+        self.f.branch(fine, on, off)
+        self.f.label(off)
+        self.f.do(f"ret i32 {self.f(f'load i32, ptr {self.status}')}")
+        self.f.label(on)
+        tables = [self.table(values) for values in (item.eq.operands, item.eq.results)]
+        function = f"inttoptr (i64 {address(item.native)} to ptr)"
+        made = self.f(f"call i32 {function}(ptr {tables[0]}, ptr {tables[1]})")
+        self.guard(self.f(f"icmp eq i32 {made}, 0"), True, item.number)
+
+    def table(self, values: Sequence[Value]) -> str:
+        """The addresses of the values' buffers, in memory."""
+        made = self.f.alloca("ptr", max(len(values), 1))
+        for n, v in enumerate(values):
+            pointer = self.k.pointer(self.k.buffers[v]) if v.type.size else "null"
+            at = self.f(f"getelementptr ptr, ptr {made}, i64 {n}")
+            self.f.do(f"store ptr {pointer}, ptr {at}")
+        return made
+
     def contraction(self, item: Contraction) -> None:
         x, y = (self.k.pointer(self.k.buffers[v]) for v in item.eq.operands)
         out = self.k.pointer(self.k.buffers[item.value])
@@ -314,4 +340,5 @@ EMIT: dict[type[Item], Callable[[Emitter, Any], None]] = {
     Update: Emitter.update,
     Effect: Emitter.effect,
     Contraction: Emitter.contraction,
+    HostCall: Emitter.host_call,
 }

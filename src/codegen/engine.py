@@ -15,6 +15,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from codegen import pool, runtime
+from codegen.items import HostCall
 from codegen.kernels.contraction import CALLS
 from codegen.lower import SHARE, Module, lower
 from codegen.memory import store
@@ -178,6 +179,8 @@ class Compiled:
                 binary = machine.emit_object(optimised)
         with self.timed("link"):
             self.code = Code(binary, self.module, self.target)
+        self.natives = [item.native for item in plan.items if isinstance(item, HostCall)]
+        """What the code calls, kept as long as the code."""
         self.effects = plan.effects
         self.table = None if signature is None else self.made_table(signature)
         self.run = runtime.caller(

@@ -91,7 +91,8 @@ class Inlining(dict[Value, Equation]):
         if isinstance(op, ops.Constant | ops.Iota):
             return True
         pieces = any(v in self.piecewise for v in eq.operands)
-        if not op.movement and not (pieces and eq.result in self.read_once):
+        read_once = self.read_once.issuperset(eq.results)
+        if not op.movement and not (pieces and read_once):
             return False
         if isinstance(op, ops.Concatenate) and eq.result.type.size > SMALL:
             return False

@@ -7,6 +7,7 @@ its levels; the schedule gives it a path of loops, one a level, that it may shar
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from codegen.access import Read
 from codegen.index import Affine, Axis, Index, along, bounds
@@ -60,6 +61,11 @@ class Item:
     path: list[Loop] = field(default_factory=list)
     cost: int = 1
     """Roughly how many instructions it becomes."""
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """All that the item makes."""
+        return (self.value,)
 
     def place(self) -> tuple[Index, ...]:
         """The index of the value's element at a step of the scheduled loops."""
@@ -155,6 +161,20 @@ class Effect(Item):
 
     number: int = 0
     """Its place among the program's effects, from 1."""
+
+
+@dataclass(eq=False, repr=False)
+class HostCall(Item):
+    """A call of a Python function on whole arrays, which gives several."""
+
+    number: int = 0
+    """Its place among the program's effects, from 1: it may fail as they do."""
+    native: Any = None
+    """The native function that does it; it must outlive the code."""
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        return self.eq.results
 
 
 @dataclass(eq=False, repr=False)

@@ -7,11 +7,11 @@ from math import prod
 
 from codegen.emit import Emitter
 from codegen.functions import LIBRARY, SPECIAL, attributes, operand_count, symbol
-from codegen.items import Effect
+from codegen.items import Effect, HostCall
 from codegen.kernels.contraction import CALLS
 from codegen.memory import Buffer, Storage
 from codegen.parallel import Region
-from codegen.plan import Plan
+from codegen.plan import PASSED, Plan
 from codegen.scalar import EmitKernel
 from codegen.schedule import Node
 from codegen.target import Target
@@ -22,9 +22,6 @@ BLOCK = ("i64 %low", "i64 %high", "i64 %block")
 """What a region's function takes besides pointers: which steps, and the block's number."""
 SHARE = ("tracer.share", "")
 """The pool's function, as an imported symbol."""
-
-PASSED = 2**31 - 1
-"""The status of a call in which every guard and check holds; the caller is given 0."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +69,19 @@ class Chunk:
     """What the function runs one block of, if it is a region."""
     guarded: bool
     """Whether a guard can end it."""
+    calls_back: bool
+    """Whether it calls Python: not where a check has failed before, and pointers escape to it."""
 
 
 def chunk(
     f: Function, nodes: list[Node], found: Region | None, plan: Plan, storage: Storage
 ) -> Chunk:
     """The function of some top-level nodes; it takes pointers to the buffers that it touches."""
-    guarded = any(isinstance(node, Effect) and isinstance(node.eq.op, Guard) for node in nodes)
-    made = Chunk(f, {}, found, guarded)
+    calls_back = any(isinstance(node, HostCall) for node in nodes)
+    guarded = calls_back or any(
+        isinstance(node, Effect) and isinstance(node.eq.op, Guard) for node in nodes
+    )
+    made = Chunk(f, {}, found, guarded, calls_back)
     rows: dict[Buffer, str] = {}
 
     def pointer(buffer: Buffer) -> str:
@@ -107,7 +109,8 @@ def chunk(
         emitter.block(found)
     f.settle()
     f.do(f"ret i32 {f(f'load i32, ptr {status}')}")
-    pointers = [f"ptr noalias nocapture {name}" for name in made.parameters.values()]
+    facts = "noalias" if calls_back else "noalias nocapture"
+    pointers = [f"ptr {facts} {name}" for name in made.parameters.values()]
     args = ", ".join([*pointers, *(BLOCK if found else ())])
     f.head = f"define internal i32 @{f.name}({args}) noinline nounwind {{"
     return made
@@ -173,6 +176,8 @@ def entry(chunks: list[Chunk], shared: bool) -> str:
         if made.region is not None:
             run_region(f, made, args, shared)
             continue
+        if made.calls_back and total != str(PASSED):
+            leave_if_failed(f, total)
         status = f(f"call i32 @{made.function.name}({', '.join(args)})")
         if made.guarded:
             leave_if_missed(f, status)
@@ -180,6 +185,15 @@ def entry(chunks: list[Chunk], shared: bool) -> str:
     passed = f(f"icmp eq i32 {total}, {PASSED}")
     f.do(f"ret i32 {f(f'select i1 {passed}, i32 0, i32 {total}')}")
     return f.text()
+
+
+def leave_if_failed(f: Function, total: str) -> None:
+    """A check's number ends the call before Python is called."""
+    on, off = f.fresh("on", "off")
+    f.branch(f(f"icmp eq i32 {total}, {PASSED}"), on, off)
+    f.label(off)
+    f.do(f"ret i32 {total}")
+    f.label(on)
 
 
 def leave_if_missed(f: Function, status: str) -> None:

@@ -200,7 +200,7 @@ def memory_spans(plan: Plan, chunks: list[list[Node]]) -> dict[Value, int]:
 
 def sorted_by_item(plan: Plan) -> list[Value]:
     """The values that must lie whole in memory, in the order in which items make them."""
-    made = [*(item.value for item in plan.items), *plan.shares]
+    made = [*(v for item in plan.items for v in item.values), *plan.shares]
     return [v for v in dict.fromkeys(made) if v in plan.in_memory]
 
 
@@ -250,7 +250,8 @@ def find_lifetimes(
             lifetimes[root] = min(first, n), max(last, n)
 
     for item in plan.items:
-        touch(item.value, item)
+        for v in item.values:
+            touch(v, item)
         for v in item.eq.operands:
             touch(v, item)
         for read in item.reads:

@@ -9,6 +9,9 @@ from codegen.items import Item
 from codegen.schedule import Node
 from ir.program import Equation, Program, Value
 
+PASSED = 2**31 - 1
+"""The status of a call in which every guard and check holds; the caller is given 0."""
+
 
 @dataclass
 class Plan:

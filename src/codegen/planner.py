@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codegen.access import SYMBOL, PlanKernel, UnrolledKernel
+from codegen.callbacks import trampoline
 from codegen.cuts import Cuts, Space
 from codegen.index import Affine, Axis, along
 from codegen.inlining import SMALL, Inlining
@@ -14,6 +15,7 @@ from codegen.items import (
     Effect,
     Fill,
     FoldStep,
+    HostCall,
     Item,
     Level,
     MemoryStep,
@@ -58,6 +60,8 @@ class Planner:
         op = eq.op
         if not op.pure:
             self.effect(eq)
+        elif isinstance(op, ops.Callback):
+            self.host_call(eq)
         elif eq.result in self.plan.inlined:
             pass
         elif isinstance(op, ops.Literal):
@@ -78,6 +82,21 @@ class Planner:
         _ = kernel.source(eq.operands[0])[()]
         self.plan.effects.append(eq)
         self.add(Effect(eq, eq.operands[0], number=len(self.plan.effects)), kernel)
+
+    def host_call(self, eq: Equation) -> None:
+        """A call into Python: operands and results whole, in memory."""
+        whole = tuple([self.in_order(v) if v.type.size else v for v in eq.operands])
+        plain = Equation(eq.op, whole, eq.results, (), eq.loc)
+        self.plan.effects.append(eq)
+        number = len(self.plan.effects)
+        item = HostCall(plain, eq.results[0], cost=50, number=number, native=trampoline(eq))
+        self.wait(item, eq)
+        for v in whole:
+            item.dependencies += [Dependency(d, None) for d in self.plan.definitions.get(v, ())]
+            self.readers.setdefault(v, []).append(item)
+        self.plan.in_memory |= {v for v in (*whole, *eq.results) if v.type.size}
+        self.add(item, PlanKernel(self.plan.inlined))
+        self.plan.definitions.update({v: [item] for v in eq.results})
 
     def element(self, eq: Equation) -> None:
         """A pulled op: small values in straight-line code, others in loops, folds inside."""
@@ -267,7 +286,7 @@ class Planner:
         needed = set(self.plan.in_memory)
         kept: list[Item] = []
         for item in reversed(self.plan.items):
-            if isinstance(item, Effect) or item.value in needed:
+            if isinstance(item, Effect) or not needed.isdisjoint(item.values):
                 kept.append(item)
                 needed.update(read.value for read in item.reads)
         self.plan.items = kept[::-1]

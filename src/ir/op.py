@@ -155,7 +155,7 @@ class Op(metaclass=Interned):
     holds: ClassVar[Callable[..., bool]]
     """Of an effect: whether all is well with the operand's value. Read by ``evaluate``."""
 
-    failure: ClassVar[Callable[..., Exception]]
+    failure: ClassVar[Callable[..., BaseException]]
     """Of an effect: what is raised otherwise, at the user's line. Read by whoever runs programs."""
 
     jvp: ClassVar[Callable[..., Any]]

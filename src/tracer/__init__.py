@@ -12,6 +12,7 @@ from codegen.pool import get_num_threads, set_num_threads
 from tracer import errors, numpy
 from tracer.abstract import ShapeDtype, stop_gradient, trace
 from tracer.batching import vmap
+from tracer.callback import pure_callback
 from tracer.checkpoint import checkpoint
 from tracer.custom import custom_jvp, custom_vjp
 from tracer.forward import jvp, linearize
@@ -42,6 +43,7 @@ __all__ = [
     "linearize",
     "no_grad",
     "numpy",
+    "pure_callback",
     "set_max_variants",
     "set_num_threads",
     "stop_gradient",

@@ -89,6 +89,10 @@ class ClosureError(TransformError, TypeError):
     """The rule of a custom function uses a traced value that is no argument of the function."""
 
 
+class CallbackError(TransformError, TypeError):
+    """A function called by pure_callback returned something else than was promised."""
+
+
 class KeywordError(TypeError):
     """An argument of a custom function has no position."""
 

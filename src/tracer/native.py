@@ -26,6 +26,7 @@ from codegen.native.signature import (
     SequenceResult,
     Signature,
 )
+from ir.ops import Callback
 from ir.program import Program
 from ir.types import type_of
 from ir.work import work
@@ -51,7 +52,13 @@ def native_signature(
     program: Program,
     captured: Sequence[np.ndarray],
 ) -> Signature | None:
-    """What an entry needs to serve calls like this one; None where only Python can."""
+    """What an entry needs to serve calls like this one; None where only Python can.
+
+    What calls back into Python goes through Python: an exception must reach the caller, and an
+    entry that fails has the call made again.
+    """
+    if calls_back(program):
+        return None
     positional, keywords = arguments.children()
     numbers, given = count(), iter(leaves)
     try:
@@ -69,6 +76,13 @@ def native_signature(
         types=tuple([v.type for v in program.params]),
         results=len(program.results),
         release=work(program) > LONG,
+    )
+
+
+def calls_back(program: Program) -> bool:
+    """Whether the program, or a body in it, calls a Python function."""
+    return any(
+        isinstance(eq.op, Callback) or any(map(calls_back, eq.bodies)) for eq in program.equations
     )
 
 

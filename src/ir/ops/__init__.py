@@ -24,6 +24,7 @@ from ir.ops.arith import (
     Sub,
     Trunc,
 )
+from ir.ops.callback import Callback
 from ir.ops.compare import (
     And,
     Equal,
@@ -97,6 +98,7 @@ __all__ = [
     "Barrier",
     "Broadcast",
     "Call",
+    "Callback",
     "Cbrt",
     "Ceil",
     "Check",
