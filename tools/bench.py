@@ -53,6 +53,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def processor() -> str:
+    """The model's name, or at least the architecture's."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()} ({len(names) or os.cpu_count()} cores)"
+
+
 def installed(names: Sequence[str], threads: int, console: Console) -> list[Peer]:
     """This library, then those of the names that can be imported."""
     from tools.workloads.peers import tracer_peer
@@ -91,17 +99,17 @@ def measured(peers: list[Peer], only: str, threads: int, pace: Pace, quick: bool
     settings = {"threads": threads, **asdict(pace), "quick": quick}
     versions = {peer.name: peer.version for peer in peers}
     versions |= {"Python": platform.python_version(), "NumPy": np.__version__}
-    return Figures(settings, versions, [p.name for p in peers if p.value_only], lines, starts)
+    return Figures(settings, versions, processor(), lines, starts)
 
 
 def show(figures: Figures, console: Console) -> None:
-    from tools.workloads.report import GRIDS, summary
+    from tools.workloads.report import GRIDS, conditions, summary
 
     for grid in GRIDS.values():
         console.print(grid(figures).rich())
-    said = ", ".join(f"{name} {version}" for name, version in figures.versions.items())
-    console.print(summary(figures))
-    console.print(f"{said}; {figures.settings}; every result agreed")
+    for said in summary(figures):
+        console.print(said)
+    console.print(f"{conditions(figures)} All results agreed.")
 
 
 def main(

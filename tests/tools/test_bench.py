@@ -19,7 +19,7 @@ pytest.importorskip("rich")
 from tools.workloads.measure import Figures, Line, Pace, Start, agree, in_turns
 from tools.workloads.peers import Bound
 from tools.workloads.registry import WORKLOADS
-from tools.workloads.report import GRIDS, mean_ratio, summary, update, verdict
+from tools.workloads.report import mean_ratio, parts, plain, summary, update, verdict
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--quick", "--rounds", "2", "--seconds", "0")
@@ -70,9 +70,9 @@ def line(name, call, **ratios):
 
 
 def figures_of(*lines):
-    settings = {"threads": 1, "rounds": 1, "seconds": 0.0, "quick": False}
+    settings = {"threads": 1, "rounds": 1, "seconds": 0.0, "clock": "wall", "quick": False}
     versions = {"tracer": "0", "jax": "1", "c": "2"}
-    return Figures(settings, versions, [], list(lines), [Start("tracer", 0.2, 0.5)])
+    return Figures(settings, versions, "a machine", list(lines), [Start("tracer", 0.2, 0.5)])
 
 
 FIGURES = figures_of(
@@ -93,10 +93,19 @@ def test_targets_are_met_or_not():
         ["≤ JAX / 1.2", ""],
     ]
     assert mean_ratio(FIGURES, "jax") == pytest.approx(2.0)
-    said = summary(FIGURES)
-    assert "2 met, 1 not" in said
-    assert "Slower than JAX: Rosenbrock, 1e6 (0.5)." in said
-    assert "Slower than C: Rosenbrock, 1e6 (0.7); Rosenbrock, 1e3 (0.8)." in said
+    assert summary(FIGURES) == [
+        "Targets of lines: 2 met, 1 not.",
+        "Geometric mean of JAX: 2; the target is 5.",
+        "Geometric mean of C: 1.19; the target is 0.77.",
+        "First calls of at most a third of JAX's: 4 of 4.",
+        "JAX is faster: Rosenbrock, 1e6 (0.5).",
+        "C is faster: Rosenbrock, 1e6 (0.7); Rosenbrock, 1e3 (0.8).",
+    ]
+
+
+def test_ratios_have_two_digits():
+    said = [plain(x) for x in (0.0512, 0.996, 1.26, 9.96, 12.34, 123.4, 48_712.0)]
+    assert said == ["0.051", "1.0", "1.3", "10", "12", "120", "49,000"]
 
 
 def test_small_sizes_meet_no_targets():
@@ -106,16 +115,19 @@ def test_small_sizes_meet_no_targets():
 
 def test_tables_are_put_in_their_places(tmp_path):
     page = tmp_path / "page.md"
-    text = "\n".join(f"# {name}\n<!-- bench: {name} -->\nold\n<!-- end -->\nkept" for name in GRIDS)
+    names = parts(FIGURES)
+    text = "\n".join(f"# {name}\n<!-- bench: {name} -->\nold\n<!-- end -->\nkept" for name in names)
     page.write_text(text)
     update(page, FIGURES)
     found = page.read_text()
     assert "old" not in found
-    assert found.count("kept") == len(GRIDS)
-    assert "| Rosenbrock, 1e3 | 1 us | 2 | 0.8 | ≤ 1.3 x C | yes |" in found
+    assert found.count("kept") == len(names)
+    assert "| Rosenbrock, 1e3 | 1 us | 2.0 | 0.80 | ≤ 1.3 x C | yes |" in found
     assert "| 80 ms | 10.0 | 10.0 | 10.0 | 10.0 | 30.0 | 10.0 | 240 ms | 3.00 |" in found
     assert "| 2 kB | 500 B | 0.25 | 4 MB |" in found
     assert "| tracer | 200 ms | 500 ms |" in found
+    assert "| Rosenbrock, 1e3 | 2.0 | 0.80 |" in found
+    assert "a machine, one thread, 1 rounds; tracer 0, JAX 1, C 2." in found
     update(page, FIGURES)
     assert page.read_text() == found
     page.write_text("<!-- bench: ratios -->\n")

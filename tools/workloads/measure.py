@@ -252,7 +252,7 @@ class Figures:
     versions: dict[str, str]
     """Of libraries, this one first, and of Python and NumPy."""
 
-    value_only: list[str]
+    machine: str
     lines: list[Line]
     starts: list[Start]
 

@@ -53,28 +53,26 @@ def ratios(figures: Figures) -> Grid:
     columns = ["workload", "a call here", *map(title, others), "target", "met"]
     rows = []
     for line in figures.lines:
-        told = [f"{line.ratio(p):.3g}" if p in line.ratios else "" for p in others]
-        rows.append([line.name, spoken(line.call(OURS)), *told, *verdict(line, figures)])
-    means = ["geometric mean", "", *[f"{mean_ratio(figures, p):.3g}" for p in others], "", ""]
+        mine = spoken(line.call(OURS))
+        rows.append([line.name, mine, *told(line, others), *verdict(line, figures)])
+    means = ["geometric mean", "", *[plain(mean_ratio(figures, p)) for p in others], "", ""]
     return Grid("a call, and how many times as long others take", columns, rows, [means])
 
 
 def firsts(figures: Figures) -> Grid:
     """The first call by part, and JAX's."""
-    parts = ["trace", "passes", "plan", "emit", "LLVM", "run"]
+    shown = ["trace", "passes", "plan", "emit", "LLVM", "run"]
     rows = []
     for line in figures.lines:
         ours = dict(line.first[OURS])
         ours["LLVM"] = ours["optimise"] + ours["codegen"] + ours["link"]
         jax = line.first.get("jax")
         theirs = [spoken(jax["whole"]), f"{jax['whole'] / ours['whole']:.2f}"] if jax else ["", ""]
-        share = [f"{1e3 * ours[part]:.1f}" for part in parts]
+        share = [f"{1e3 * ours[part]:.1f}" for part in shown]
         rows.append([line.name, spoken(ours["whole"]), *share, *theirs])
-    logs = [
-        x.first["jax"]["whole"] / x.first[OURS]["whole"] for x in figures.lines if "jax" in x.first
-    ]
-    foot = [["geometric mean", *[""] * 8, f"{mean(logs):.2f}"]] if logs else []
-    columns = ["workload", "here", *[f"{part}, ms" for part in parts], "JAX", "JAX / here"]
+    ratios = first_ratios(figures)
+    foot = [["geometric mean", *[""] * 8, f"{mean(ratios):.2f}"]] if ratios else []
+    columns = ["workload", "here", *[f"{part}, ms" for part in shown], "JAX", "JAX / here"]
     return Grid("the first call, of a fresh function in a warm process", columns, rows, foot)
 
 
@@ -101,24 +99,56 @@ def starts(figures: Figures) -> Grid:
     return Grid("a fresh process", columns, rows, foot)
 
 
+def short(figures: Figures) -> Grid:
+    """The ratios alone, of calls."""
+    others = [peer for peer in compared(figures) if not peer.endswith(ALONE)]
+    rows = [[line.name, *told(line, others)] for line in figures.lines]
+    means = ["geometric mean", *[plain(mean_ratio(figures, p)) for p in others]]
+    return Grid("", ["workload", *map(title, others)], rows, [means])
+
+
 GRIDS = {"ratios": ratios, "firsts": firsts, "memory": memories, "starts": starts}
-"""What a page can have between ``<!-- bench: name -->`` and ``<!-- end -->``."""
+"""What is printed."""
 
 
-def summary(figures: Figures) -> str:
-    """Whom it beats, and where it does not."""
+def summary(figures: Figures) -> list[str]:
+    """How many targets are met, the means, and where others are faster."""
     met = [verdict(line, figures)[1] for line in figures.lines]
-    said = [f"Targets: {met.count('yes')} met, {met.count('no')} not."]
+    said = [f"Targets of lines: {met.count('yes')} met, {met.count('no')} not."]
+    for peer, least in (("jax", 5.0), ("c", 1 / 1.3)):
+        if peer in compared(figures):
+            name, ratio = title(peer), mean_ratio(figures, peer)
+            said.append(f"Geometric mean of {name}: {ratio:.3g}; the target is {least:.2g}.")
+    ratios = first_ratios(figures)
+    if ratios:
+        thrice = sum(ratio >= 3 for ratio in ratios)
+        said.append(f"First calls of at most a third of JAX's: {thrice} of {len(ratios)}.")
     for peer in compared(figures):
-        slower = sorted(
+        faster = sorted(
             (line.ratio(peer), line.name)
             for line in figures.lines
             if peer in line.ratios and line.ratio(peer) < 1
         )
-        if slower and peer != "numpy":
-            listed = "; ".join(f"{name} ({ratio:.2g})" for ratio, name in slower)
-            said.append(f"Slower than {title(peer)}: {listed}.")
-    return "\n".join(said)
+        if faster and peer != "numpy":
+            listed = "; ".join(f"{name} ({ratio:.2g})" for ratio, name in faster)
+            said.append(f"{title(peer)} is faster: {listed}.")
+    return said
+
+
+def conditions(figures: Figures) -> str:
+    """What the figures are of."""
+    settings = figures.settings
+    versions = ", ".join(f"{title(name)} {v}" for name, v in figures.versions.items())
+    clock = {"wall": "", "cpu": ", by the clock of work and not of the wall"}[settings["clock"]]
+    threads = "one thread" if settings["threads"] == 1 else f"{settings['threads']} threads"
+    return f"{figures.machine}, {threads}, {settings['rounds']} rounds{clock}; {versions}."
+
+
+def parts(figures: Figures) -> dict[str, str]:
+    """What a page can have between ``<!-- bench: name -->`` and ``<!-- end -->``."""
+    tables = {name: grid(figures).markdown() for name, grid in {**GRIDS, "short": short}.items()}
+    listed = "\n".join(f"* {said}" for said in summary(figures))
+    return {**tables, "summary": listed, "conditions": conditions(figures)}
 
 
 # --- words and numbers ------------------------------------------------------------------------
@@ -132,6 +162,23 @@ def compared(figures: Figures) -> list[str]:
 
 def title(peer: str) -> str:
     return NAMES.get(peer, peer)
+
+
+def told(line: Line, peers: Sequence[str]) -> list[str]:
+    """The ratios, nothing for those that took no part."""
+    return [plain(line.ratio(p)) if p in line.ratios else "" for p in peers]
+
+
+def plain(x: float) -> str:
+    """Two digits, without an exponent."""
+    rounded = float(f"{x:.2g}")
+    return f"{rounded:,.{max(0, 1 - math.floor(math.log10(rounded)))}f}"
+
+
+def first_ratios(figures: Figures) -> list[float]:
+    """JAX's first calls as multiples of ours."""
+    firsts = [line.first for line in figures.lines if "jax" in line.first]
+    return [first["jax"]["whole"] / first[OURS]["whole"] for first in firsts]
 
 
 def mean(values: Sequence[float]) -> float:
@@ -172,13 +219,13 @@ def size(count: int | None) -> str:
 def update(page: Path, figures: Figures) -> None:
     """Put the tables in their places on the page."""
     text = page.read_text()
-    for name, grid in GRIDS.items():
+    for name, part in parts(figures).items():
         head, mark, rest = text.partition(f"<!-- bench: {name} -->\n")
         if mark:
             _, end, rest = rest.partition("<!-- end -->")
             if not end:
                 raise ValueError(f"{page}: no <!-- end --> after <!-- bench: {name} -->")
-            text = f"{head}{mark}\n{grid(figures).markdown()}\n\n{end}{rest}"
+            text = f"{head}{mark}\n{part}\n\n{end}{rest}"
     page.write_text(text)
 
 
