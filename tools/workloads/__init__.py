@@ -63,7 +63,8 @@ class Workload:
     ``make(rng, scale)`` gives the arguments, of ``scale`` times the full size. ``value`` says that
     the function itself runs on these arguments, so that NumPy can take part with the value alone;
     ``without`` names peers that take no part, and why. Results agree to ``rtol``, and to ``rtol``
-    of the largest. The time of a call of an empty Python function is left out if ``net``.
+    of the largest. The time of a call of an empty Python function is left out if ``net``; geometric
+    means are of those that are ``counted``.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Workload:
     value: bool = True
     without: Mapping[str, str] = field(default_factory=dict)
     net: bool = False
+    counted: bool = True
 
 
 WORKLOADS: dict[str, Workload] = {}

@@ -16,6 +16,9 @@ from tools.workloads.measure import ALONE, Figures, Line
 from tools.workloads.registry import WORKLOADS
 
 OURS = "tracer"
+LONG = 1e-5
+"""Seconds from which the price of a call says little."""
+
 NAMES = {"jax": "JAX", "c": "C", f"c {ALONE}": "C, no call", "numpy": "NumPy, value only"}
 
 
@@ -55,8 +58,8 @@ def ratios(figures: Figures) -> Grid:
     for line in figures.lines:
         mine = spoken(line.call(OURS))
         rows.append([line.name, mine, *told(line, others), *verdict(line, figures)])
-    means = ["geometric mean", "", *[plain(mean_ratio(figures, p)) for p in others], "", ""]
-    return Grid("a call, and how many times as long others take", columns, rows, [means])
+    foot = [[name, "", *found, "", ""] for name, *found in means(figures, others)]
+    return Grid("a call, and how many times as long others take", columns, rows, foot)
 
 
 def firsts(figures: Figures) -> Grid:
@@ -103,8 +106,7 @@ def short(figures: Figures) -> Grid:
     """The ratios alone, of calls."""
     others = [peer for peer in compared(figures) if not peer.endswith(ALONE)]
     rows = [[line.name, *told(line, others)] for line in figures.lines]
-    means = ["geometric mean", *[plain(mean_ratio(figures, p)) for p in others]]
-    return Grid("", ["workload", *map(title, others)], rows, [means])
+    return Grid("", ["workload", *map(title, others)], rows, means(figures, others))
 
 
 GRIDS = {"ratios": ratios, "firsts": firsts, "memory": memories, "starts": starts}
@@ -116,9 +118,9 @@ def summary(figures: Figures) -> list[str]:
     met = [verdict(line, figures)[1] for line in figures.lines]
     said = [f"Targets of lines: {met.count('yes')} met, {met.count('no')} not."]
     for peer, least in (("jax", 5.0), ("c", 1 / 1.3)):
-        if peer in compared(figures):
-            name, ratio = title(peer), mean_ratio(figures, peer)
-            said.append(f"Geometric mean of {name}: {ratio:.3g}; the target is {least:.2g}.")
+        ratio = mean_ratio(figures, peer)
+        if ratio is not None:
+            said.append(f"Geometric mean of {title(peer)}: {plain(ratio)}; target {plain(least)}.")
     ratios = first_ratios(figures)
     if ratios:
         thrice = sum(ratio >= 3 for ratio in ratios)
@@ -138,7 +140,9 @@ def summary(figures: Figures) -> list[str]:
 def conditions(figures: Figures) -> str:
     """What the figures are of."""
     settings = figures.settings
-    versions = ", ".join(f"{title(name)} {v}" for name, v in figures.versions.items())
+    versions = ", ".join(
+        f"{title(name)} {v}" for name, v in figures.versions.items() if name != "numpy"
+    )
     clock = {"wall": "", "cpu": ", by the clock of work and not of the wall"}[settings["clock"]]
     threads = "one thread" if settings["threads"] == 1 else f"{settings['threads']} threads"
     return f"{figures.machine}, {threads}, {settings['rounds']} rounds{clock}; {versions}."
@@ -185,8 +189,23 @@ def mean(values: Sequence[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
-def mean_ratio(figures: Figures, peer: str) -> float:
-    return mean([line.ratio(peer) for line in figures.lines if peer in line.ratios])
+def mean_ratio(figures: Figures, peer: str, least: float = 0.0) -> float | None:
+    """Over the lines that count, and take that many seconds here."""
+    found = [
+        line.ratio(peer)
+        for line in figures.lines
+        if peer in line.ratios and WORKLOADS[line.name].counted and line.call(OURS) >= least
+    ]
+    return mean(found) if found else None
+
+
+def means(figures: Figures, peers: Sequence[str]) -> list[list[str]]:
+    """Rows of geometric means: of all lines, and of those in which the call itself is little."""
+    rows = []
+    for name, least in (("geometric mean", 0.0), (f"of those above {spoken(LONG)}", LONG)):
+        found = [mean_ratio(figures, peer, least) for peer in peers]
+        rows.append([name, *["" if x is None else plain(x) for x in found]])
+    return rows
 
 
 def verdict(line: Line, figures: Figures) -> list[str]:
@@ -242,13 +261,17 @@ def chart(figures: Figures, file: Path) -> None:
     for n, peer in enumerate(others):
         known = [(i, x.ratio(peer)) for i, x in enumerate(figures.lines) if peer in x.ratios]
         at = [i + (n + 0.5) / (len(others) + 1) - 0.5 for i, _ in known]
-        widths: Any = [ratio for _, ratio in known]
-        axes.barh(at, widths, height=0.9 / (len(others) + 1), label=title(peer))
+        beyond: Any = [ratio - 1 for _, ratio in known]
+        axes.barh(at, beyond, left=1.0, height=0.9 / (len(others) + 1), label=title(peer))
     axes.set_yticks(range(len(names)), names)
     axes.set_xscale("log")
+    known_ratios = [
+        line.ratio(peer) for line in figures.lines for peer in others if peer in line.ratios
+    ]
+    axes.set_xlim(0.8 * min(1.0, *known_ratios), 1.5 * max(1.0, *known_ratios))
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set_xlabel("time of a call, as a multiple of tracer's")
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.legend()
     drawn.tight_layout()
     drawn.savefig(file, dpi=120)
