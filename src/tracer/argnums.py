@@ -100,10 +100,10 @@ def check_leaves(argument: Any, what: str, transform: str) -> None:
             )
         if not traceable(leaf):
             where = f"{transform}: {what}{tree.path(argument, k)}"
-            if np.iscomplexobj(leaf):
-                kind = np.asarray(leaf).dtype
+            kind = np.dtype(complex) if type(leaf) is complex else getattr(leaf, "dtype", None)
+            if isinstance(kind, np.dtype) and kind.kind in "fiuc":
                 raise untraced_dtype(kind, f"{where} holds {kind}, which is not traced.")
-            shown = getattr(leaf, "dtype", None) or type(leaf).__name__
+            shown = kind or type(leaf).__name__
             raise DifferentiableLeafError(
                 message(
                     f"{where} holds something that is no float array: got {shown}.",

@@ -32,6 +32,7 @@ from tracer.randomness import Draws, check_randomness
 from tracer.reverse import Function
 from tracer.run import derive, swept
 from tracer.trace import Trace
+from tracer.variants import untraced
 
 Dim = int | None
 
@@ -218,7 +219,8 @@ def vmap(
     ``in_dims`` says which axis of each argument is mapped: an int for all, or a tuple with one
     entry for each argument, None where it is not mapped, or trees of these. ``out_dims`` says
     where the batch axis goes in the outputs. Keywords are not mapped. ``chunk_size`` bounds how
-    many examples are computed together. With ``axis_size`` no argument needs to be mapped.
+    many examples are computed together. An output with None is not batched, and may be anything.
+    With ``axis_size`` no argument needs to be mapped.
 
     Raises VmapError (a ValueError) where dims or sizes do not fit, RandomnessError (a RuntimeError)
     where func draws from a NumPy generator, unless ``randomness`` is "same".
@@ -248,11 +250,20 @@ def batched_call(func: Function, call: Call, dims: Sequence[Dim], out_dims: Any,
     own = [dims[a.position] for a in call.arguments]
     with Trace(func, "vmap") as trace:
         tracers = [example(trace, a, d) for a, d in zip(call.arguments, own, strict=True)]
-        output = outputs(trace, call.run(func, tracers), "vmap", BatchOutputError)
+        made = call.run(func, tracers)
+        places = out_axes(out_dims, made)
+        leaves, treedef = tree.flatten(made)
+        plain = {
+            n: untraced(x)
+            for n, (x, d) in enumerate(zip(leaves, places, strict=True))
+            if d is None and not isinstance(x, Tracer)
+        }
+        batched = [x for n, x in enumerate(leaves) if n not in plain]
+        output = outputs(trace, batched, "vmap", BatchOutputError)
     program, captured = trace.finish([x.value for x in output.tracers])
     operands = [*[a.operand for a in call.arguments], *captured]
     flags: tuple[Dim, ...] = (*own, *[None] * len(captured))
-    places = out_axes(out_dims, tree.unflatten(output.treedef, output.tracers))
+    places = [d for n, d in enumerate(places) if n not in plain]
     depends = mapped_results(program, [d is not None for d in flags])
     outs = tuple(
         [axis_out(d, x, m) for d, x, m in zip(places, output.tracers, depends, strict=True)]
@@ -261,11 +272,15 @@ def batched_call(func: Function, call: Call, dims: Sequence[Dim], out_dims: Any,
         program, ("vmap", flags, outs, size), lambda: mapped(program, flags, outs, size)
     )
     results = distinct(derived.run(0, operands), operands)
-    made = [
-        border(r, x.weak and d is None, x.scalar and d is None)
-        for r, x, d in zip(results, output.tracers, outs, strict=True)
-    ]
-    return tree.unflatten(output.treedef, made)
+    found = iter(
+        [
+            border(r, x.weak and d is None, x.scalar and d is None)
+            for r, x, d in zip(results, output.tracers, outs, strict=True)
+        ]
+    )
+    return tree.unflatten(
+        treedef, [plain[n] if n in plain else next(found) for n in range(len(leaves))]
+    )
 
 
 def example(trace: Trace, argument: Argument, dim: Dim) -> Tracer:

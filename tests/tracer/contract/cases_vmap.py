@@ -8,7 +8,7 @@ V, W = [0.5, -1.5, 2.0], [3.0, 0.25, -1.0]
 M = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.5]]
 LISTS = "in_dims may be a list"
 NUMBERS = "a function may return a Python number"
-CHUNKS = "torch's chunks do not go with out_dims=None"
+CHUNKS = "chunks go with out_dims=None"
 EMPTY = "a batch may be empty"
 
 multiply = lambda x, y: x * y
@@ -90,6 +90,18 @@ OUT = {
     "vmap out_dims None": case(
         lambda t: t.vmap(lambda x: (x, t.array(W).sum()), out_dims=(0, None))(t.array(V))
     ),
+    "vmap out_dims None of anything": case(
+        lambda t: t.vmap(lambda x: (x, "text", None, 3), out_dims=(0, None, None, None))(
+            t.array(V)
+        ),
+        jax="what is not batched may be anything, as in torch",
+    ),
+    "vmap out_dims None of anything, in chunks": case(
+        lambda t: t.vmap(lambda x: (x, "s"), out_dims=(0, None), chunk_size=2)(t.array(V)),
+        torch=CHUNKS,
+        jax="what is not batched may be anything, as in torch",
+    ),
+    "vmap out_dims None alone": case(lambda t: t.vmap(lambda x: "s", out_dims=None)(t.array(V))),
     "vmap unmapped output": case(lambda t: t.vmap(lambda x: t.array(W))(t.array(V))),
     "vmap unmapped argument given back": case(
         lambda t: t.vmap(lambda x, y: y, (0, None))(t.array(V), t.array(M))

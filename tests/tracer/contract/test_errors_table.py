@@ -246,6 +246,11 @@ ROWS = {
                 "jacrev: argument 1 holds something that is no float array: got object.",
                 "Pass it as an argument that is not differentiated.",
             ),
+            "array of text": (
+                lambda: grad(np.sum)({"a": np.array(["x"])}),
+                "grad: argument 0['a'] holds something that is no float array: got <U1.",
+                "Pass it as an argument that is not differentiated.",
+            ),
             "array of objects": (
                 lambda: grad(np.sum)(np.array([None])),
                 "grad: argument 0 holds something that is no float array: got object.",
