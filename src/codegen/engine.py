@@ -183,6 +183,8 @@ class Compiled:
         """What the code calls, kept as long as the code."""
         self.effects = plan.effects
         self.table = None if signature is None else self.made_table(signature)
+        self.written: list[Table] = []
+        """The tables of calls with ``out=``."""
         self.run = runtime.caller(
             self.code.addresses["main"], program, storage.workspace, plan.effects
         )
@@ -206,6 +208,12 @@ class Compiled:
         """Make this program the first that native calls of the object try."""
         if self.table is not None:
             set_entry(callable_, entry_address(self.target), self.table.address)
+
+    def enter_out(self, callable_: Any, signature: Signature) -> None:
+        """Let native calls with ``out=`` write there, if no guard or check can end them."""
+        if not self.written and not self.effects:
+            self.written.append(self.made_table(signature))
+            set_entry(callable_, entry_address(self.target), self.written[-1].address)
 
     def go_on(self, number: int, other: Compiled) -> None:
         """Where the effect of that number ends a native call, the other program goes on."""

@@ -23,6 +23,7 @@ from tracer.emit import owner
 from tracer.errors import StaticArgumentError, message
 from tracer.explain import explained, warn_of_many
 from tracer.native import native_signature
+from tracer.out import has_out, written
 from tracer.questions import Disputed, Questions
 from tracer.run import inlined, swept
 from tracer.signatures import (
@@ -31,6 +32,8 @@ from tracer.signatures import (
     as_static,
     both_ways,
     described,
+    in_order,
+    keyword_order,
     native,
     number,
     numeric,
@@ -65,12 +68,16 @@ class Jitted(native_base()):  # type: ignore[misc]
         self.static_argnums = numbers
         self.static_argnames = names
         self.fastmath = fastmath
+        self.takes_out = has_out(func)
+        self.order = keyword_order(func)
         self.signatures: dict[Any, Paths] = {}
         self.lock = RLock()
         """Held while compiling; a signal handler may call the function then."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Trace and compile if the signature or the path is new, then run the compiled code."""
+        if "out" in kwargs and not self.takes_out:
+            return written(self, args, kwargs)
         leaves, treedef = self.flat(args, kwargs)
         if any(isinstance(x, Tracer) for x in leaves):
             return self.func(*args, **kwargs)
@@ -129,7 +136,8 @@ class Jitted(native_base()):  # type: ignore[misc]
         count = len(args)
         static = {n % count for n in self.static_argnums if -count <= n < count}
         marked = tuple([Static(x) if n in static else x for n, x in enumerate(args)])
-        named = {k: Static(x) if k in self.static_argnames else x for k, x in kwargs.items()}
+        given = in_order(kwargs, self.order).items()
+        named = {k: Static(x) if k in self.static_argnames else x for k, x in given}
         leaves, treedef = tree.flatten((marked, named))
         return [x if numeric(x) else as_static(x) for x in leaves], treedef
 
@@ -247,6 +255,7 @@ class Jitted(native_base()):  # type: ignore[misc]
                     variant.returned,
                     variant.program,
                     variant.held,
+                    any_order=self.order is not None,
                 )
             compiled = compile_program(variant.program, signature=signature)
             if variant.compiled is None:  # or a call from within was first
@@ -304,12 +313,20 @@ def jit(
     types, shapes and dtypes that ``func`` returns, and own their memory; arguments are never
     written. ``fastmath`` and ``debug`` are accepted, and change nothing yet.
 
+    ``jit(f)(x, out=y)`` writes the results to ``y``, an array or a tree of arrays like the result,
+    and returns it, unless ``func`` has a parameter ``out`` itself. It raises ValueError or
+    TypeError where structure, shape or dtype differ, or ``y`` is read-only or shares memory with
+    itself; it may share memory with arguments.
+
     Side effects of ``func`` happen when it is traced, and captured arrays are as they were then.
 
     >>> import numpy as np
     >>> from tracer import jit
     >>> jit(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
     np.float64(5.0)
+    >>> y = np.empty(2)
+    >>> jit(lambda x: x + 1)(np.zeros(2), out=y) is y
+    True
     """
     argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -30,6 +31,7 @@ from ir.ops import Callback
 from ir.program import Program
 from ir.types import type_of
 from ir.work import work
+from tracer import tree
 from tracer.array import Tracer
 from tracer.tree import TreeDef, is_sequence
 
@@ -51,6 +53,7 @@ def native_signature(
     returned: Sequence[Any],
     program: Program,
     captured: Sequence[np.ndarray],
+    any_order: bool = False,
 ) -> Signature | None:
     """What an entry needs to serve calls like this one; None where only Python can.
 
@@ -76,6 +79,7 @@ def native_signature(
         types=tuple([v.type for v in program.params]),
         results=len(program.results),
         release=work(program) > LONG,
+        any_order=any_order,
     )
 
 
@@ -97,6 +101,25 @@ def argument(treedef: TreeDef, leaves: Iterator[Any], numbers: Iterator[int]) ->
     if treedef.type is dict or (treedef.type is OrderedDict and all(type(k) is str for k in keys)):
         return DictArgument(treedef.type, keys, items)
     raise NotNative
+
+
+def given_out(out: Any) -> Argument | None:
+    """The arrays that results are written to; None where only Python can."""
+    leaves, treedef = tree.flatten(out)
+    if not all(x.dtype.isnative for x in leaves):
+        return None
+    try:
+        return written(argument(treedef, iter(leaves), count()))
+    except NotNative:
+        return None
+
+
+def written(x: Argument) -> Argument:
+    """The same arrays, to be written."""
+    if isinstance(x, ArrayArgument):
+        return replace(x, written=True)
+    assert isinstance(x, SequenceArgument | DictArgument)
+    return replace(x, items=tuple(map(written, x.items)))
 
 
 def leaf_argument(x: Any, numbers: Iterator[int]) -> Argument:

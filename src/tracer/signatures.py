@@ -52,6 +52,27 @@ def both_ways(
     return frozenset(numbers) | by_name, frozenset(names) | by_place
 
 
+def keyword_order(func: Callable[..., Any]) -> tuple[str, ...] | None:
+    """The names of the parameters, whose order is not that of a call's keywords; None where the
+    function may see the latter."""
+    try:
+        parameters = signature_of(func).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return (
+        None
+        if any(p.kind is p.VAR_KEYWORD for p in parameters)
+        else tuple([p.name for p in parameters])
+    )
+
+
+def in_order(kwargs: dict[str, Any], order: tuple[str, ...] | None) -> dict[str, Any]:
+    """The keywords of a call in that order, so that all orders have one signature."""
+    if order is None or len(kwargs) < 2 or not kwargs.keys() <= set(order):
+        return kwargs
+    return {name: kwargs[name] for name in order if name in kwargs}
+
+
 def numeric(x: Any) -> bool:
     """Whether a leaf is traced: arrays, NumPy scalars and Python's numbers."""
     return isinstance(x, bool | int) or (not isinstance(x, Static) and traceable(x))
