@@ -48,7 +48,7 @@ def test_every_workload_runs(tmp_path):
         assert set(line.seconds) == {"tracer"} | there
         assert all(len(r) == 2 and min(r) > 0 for r in line.ratios.values())
         parts = dict(line.first["tracer"])
-        assert parts.pop("whole") == pytest.approx(sum(parts.values()))
+        assert parts.pop("whole") == pytest.approx(sum(parts.values()), rel=0.05)
         assert line.memory["arguments"] > 0
         assert line.memory["results"] > 0
     assert [s.library for s in figures.starts] == ["tracer"]

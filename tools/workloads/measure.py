@@ -83,7 +83,7 @@ class Line:
     """Of another library's turns and of this one's beside them."""
 
     first: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Seconds of the first call: the whole, and its parts."""
+    """Seconds of the first call: the whole, and its parts, scaled to the clock's whole."""
 
     memory: dict[str, int] = field(default_factory=dict)
     """Bytes: arguments, results, and what is needed besides, here and in JAX."""
@@ -115,7 +115,7 @@ def compare(workload: Workload, peers: Sequence[Peer], scale: float, pace: Pace)
     bounds = {peer.name: peer.bind(workload, args, want) for peer in others}
     for peer in (ours, *others):
         if peer.compiles:
-            line.first[peer.name] = first_call(peer, workload, args, FRESH if pace.seconds else 1)
+            line.first[peer.name] = first_call(peer, workload, args, pace)
     line.memory = memory(leaves(args), want, mine, bounds.get("jax"))
     for peer in others:
         found = bounds[peer.name].results(bounds[peer.name].run())
@@ -159,27 +159,33 @@ def in_turns(line: Line, name: str, mine: Bound, others: dict[str, Bound], pace:
 
 
 def first_call(
-    peer: Peer, workload: Workload, args: tuple[Any, ...], count: int
+    peer: Peer, workload: Workload, args: tuple[Any, ...], pace: Pace
 ) -> dict[str, float]:
     """Of several fresh functions, the one whose first call took the median time."""
     given = tuple([mapped(peer.give, x) for x in args])
-    found = [fresh_call(peer, peer.derived(workload), given) for _ in range(count)]
+    count = FRESH if pace.seconds else 1
+    found = []
+    for _ in range(count):
+        function, parts = peer.derived(workload), {}
+        started, worked = CLOCK(), CLOCKS[pace.clock]()
+        if peer.name == "tracer":
+            parts = called_by_part(function, given)
+        else:
+            peer.waiting(partial(function, *given))()
+        took, work = CLOCK() - started, CLOCKS[pace.clock]() - worked
+        found.append({"whole": work, **{name: x * work / took for name, x in parts.items()}})
     return sorted(found, key=lambda parts: parts["whole"])[count // 2]
 
 
-def fresh_call(peer: Peer, function: Any, given: tuple[Any, ...]) -> dict[str, float]:
-    """Seconds of the whole; ours by part: tracing is what is not part of the compilation."""
+def called_by_part(function: Any, given: tuple[Any, ...]) -> dict[str, float]:
+    """Our first call; tracing is what is neither part of the compilation nor the run."""
     started = CLOCK()
-    if peer.name != "tracer":
-        peer.waiting(lambda: function(*given))()
-        return {"whole": CLOCK() - started}
     compiled = function.lower(*given).compiled
     lowered = CLOCK()
     function(*given)
-    ended = CLOCK()
     parts = dict(compiled.timings)
     trace = lowered - started - sum(parts.values())
-    return {"whole": ended - started, "trace": trace, **parts, "run": ended - lowered}
+    return {"trace": trace, **parts, "run": CLOCK() - lowered}
 
 
 def memory(
