@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ir.loc import user_loc
 from tracer.errors import TracerWarning
 from tracer.variants import LIMIT, Paths, Variant
 
@@ -47,3 +48,16 @@ def warn_of_many(name: str, missed: tuple[Variant, int]) -> None:
         "Use np.where here, or make the value an array; tracer.set_max_variants allows more.",
     )
     warnings.warn_explicit(text, TracerWarning, loc.file, loc.line)
+
+
+def warn_of_changes(name: str, variant: Variant) -> None:
+    """A warning for each captured array that no longer holds what it held in the trace."""
+    for array, then in variant.watched:
+        if array.tobytes() != then.tobytes():
+            loc = user_loc()
+            text = loc.says(
+                f"{name} has captured an array of shape {array.shape} that was written to since it"
+                " was traced: compiled code has the values from then.",
+                "Pass the array as an argument.",
+            )
+            warnings.warn_explicit(text, TracerWarning, loc.file, loc.line)

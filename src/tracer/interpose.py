@@ -23,8 +23,7 @@ from tracer.callers import by_user
 from tracer.emit import astype, broadcast, emit, lift, owner, strong
 from tracer.memory import own
 from tracer.promote import short
-from tracer.stack import STACK
-from tracer.trace import HOOKS, Trace
+from tracer.trace import HOOKS, Trace, traces
 
 LOCK = RLock()
 RUNNING = [0]
@@ -67,22 +66,17 @@ def end() -> None:
 HOOKS.append((begin, end))
 
 
-def running() -> Trace | None:
-    """The youngest trace of this thread."""
-    return next((entry for entry in reversed(STACK.get()) if isinstance(entry, Trace)), None)
-
-
 def wrapped(func: Any, made: Callable[..., Any], always: bool) -> Any:
     """The function for this thread's trace, if one runs; ``always``: for every caller."""
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        trace = running() if STACK.get() else None
-        if trace is None or not (always or ENABLED[0]):
+        running = traces()
+        if not running or not (always or ENABLED[0]):
             return func(*args, **kwargs)
         if not (always or by_user(sys._getframe(1), wrapper, func.__name__)):
             return func(*args, **kwargs)
-        return made(trace, func, *args, **kwargs)
+        return made(running[-1], func, *args, **kwargs)
 
     return wrapper
 

@@ -21,7 +21,7 @@ from tracer.calls import Output, bits, outputs
 from tracer.compressed import settled
 from tracer.emit import owner
 from tracer.errors import StaticArgumentError, message
-from tracer.explain import explained, warn_of_many
+from tracer.explain import explained, warn_of_changes, warn_of_many
 from tracer.native import native_signature
 from tracer.out import has_out, written
 from tracer.questions import Disputed, Questions
@@ -59,6 +59,7 @@ class Jitted(native_base()):  # type: ignore[misc]
         static_argnums: Sequence[int],
         static_argnames: Sequence[str],
         fastmath: bool,
+        debug: bool,
     ) -> None:
         attributes = getattr(func, "__dict__", {})
         self.__dict__.update({k: x for k, x in attributes.items() if not hasattr(Jitted, k)})
@@ -70,6 +71,7 @@ class Jitted(native_base()):  # type: ignore[misc]
         self.fastmath = fastmath
         self.takes_out = has_out(func)
         self.order = keyword_order(func)
+        self.debug = debug
         self.signatures: dict[Any, Paths] = {}
         self.lock = RLock()
         """Held while compiling; a signal handler may call the function then."""
@@ -172,6 +174,7 @@ class Jitted(native_base()):  # type: ignore[misc]
                 return variant, inlined(variant.program, [*arrays, *variant.captured])
             compiled = self.compile(paths, variant, leaves, treedef)
             try:
+                warn_of_changes(self.__name__, variant)
                 return variant, compiled(*arrays, *variant.held)
             except Miss as miss:
                 missed.append((variant, miss.place))
@@ -218,6 +221,7 @@ class Jitted(native_base()):  # type: ignore[misc]
         """The path that the leaves take, unless the questions have answers already."""
         started = perf_counter()
         with Trace(self.func, "jit", questions) as running:
+            running.watched = [] if self.debug else None
             given = [
                 x.value
                 if isinstance(x, Static)
@@ -233,7 +237,8 @@ class Jitted(native_base()):  # type: ignore[misc]
         program, captured = running.finish([x.value for x in results])
         output, answers = Output(out_def, results), questions.asked
         seconds = perf_counter() - started
-        return Variant(swept(program), output, returned, captured, answers, seconds)
+        watched = running.watched or []
+        return Variant(swept(program), output, returned, captured, answers, seconds, watched)
 
     def compile(
         self, paths: Paths, variant: Variant, leaves: list[Any], treedef: tree.TreeDef
@@ -262,7 +267,7 @@ class Jitted(native_base()):  # type: ignore[misc]
                 variant.compiled = compiled
                 if variant.before is not None:
                     variant.link()
-                elif signature is not None:
+                elif signature is not None and not self.debug:
                     compiled.enter(self)
         return variant.compiled
 
@@ -311,14 +316,15 @@ def jit(
     Arrays and numbers are traced; other arguments, and those that ``static_argnums`` and
     ``static_argnames`` name, are part of the signature and must be hashable. Results have the
     types, shapes and dtypes that ``func`` returns, and own their memory; arguments are never
-    written. ``fastmath`` and ``debug`` are accepted, and change nothing yet.
+    written. ``fastmath`` is accepted, and changes nothing yet.
 
     ``jit(f)(x, out=y)`` writes the results to ``y``, an array or a tree of arrays like the result,
     and returns it, unless ``func`` has a parameter ``out`` itself. It raises ValueError or
     TypeError where structure, shape or dtype differ, or ``y`` is read-only or shares memory with
     itself; it may share memory with arguments.
 
-    Side effects of ``func`` happen when it is traced, and captured arrays are as they were then.
+    Side effects of ``func`` happen when it is traced, and captured arrays are as they were then;
+    with ``debug`` each call, which is slower, warns of those that have been written to since.
 
     >>> import numpy as np
     >>> from tracer import jit
@@ -331,5 +337,5 @@ def jit(
     argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     if func is None:
-        return lambda f: Jitted(f, argnums, names, fastmath)
-    return Jitted(func, argnums, names, fastmath)
+        return lambda f: Jitted(f, argnums, names, fastmath, bool(debug))
+    return Jitted(func, argnums, names, fastmath, bool(debug))

@@ -18,9 +18,9 @@ from tracer.array import Tracer, as_read
 from tracer.emit import owner
 from tracer.errors import MutationError, ReadOnlyError, message
 from tracer.layout import appended, route
-from tracer.stack import STACK, scope_over
+from tracer.stack import scope_over
 from tracer.tables import FUNCTIONS
-from tracer.trace import Trace, birth, check_alive, leaked
+from tracer.trace import Trace, birth, check_alive, leaked, traces
 
 
 class Memory:
@@ -96,7 +96,7 @@ def whose(x: Tracer) -> str:
 def own(x: Tracer) -> Tracer:
     """A copy of the tracer: what has the same value, and a memory of its own."""
     made = Tracer(x.home, x.value, False, x.scalar)
-    levels = [entry.level for entry in STACK.get() if isinstance(entry, Trace)]
+    levels = [trace.level for trace in traces()]
     memory = Memory(made, blank(x.shape), "", max(levels, default=None))
     made.store = Place(memory, memory.mould)
     return made

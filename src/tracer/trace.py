@@ -65,6 +65,8 @@ class Trace:
         self.producers: dict[Value, Any] = {}
         self.varying: dict[Value, Trace] = {}
         self.given: set[Value] = set()
+        self.watched: list[tuple[Array, Array]] | None = None
+        """Arrays met in this trace and those inside of it, as they were; None if no one asks."""
         self.placed: dict[tuple[Value, Trace], Value] = {}
         self.indexed = (0, 0)
         self.asked_later = False
@@ -75,8 +77,7 @@ class Trace:
         """For each trace around this one, how many equations it had when this one began."""
 
     def __enter__(self) -> Trace:
-        around = [entry for entry in STACK.get() if isinstance(entry, Trace)]
-        self.began = {trace: len(trace.builder.equations) for trace in around}
+        self.began = {trace: len(trace.builder.equations) for trace in traces()}
         begun = 0
         try:
             for begin, _ in HOOKS:
@@ -159,6 +160,9 @@ class Trace:
     def capture(self, array: Array) -> Value:
         """An array met while tracing: written out if small, else a hidden parameter."""
         type = type_of(array)
+        for trace in traces():
+            if trace.watched is not None:
+                trace.watched.append((array, array.copy()))
         if type.size <= LIMIT:
             return self.constant(constant_of(np.asarray(array, type.numpy), type))
         kept = self.snapshots.get(id(array))
@@ -242,6 +246,11 @@ class Trace:
 def youngest() -> Trace | None:
     """The innermost trace that is running in this thread."""
     return next((entry for entry in reversed(STACK.get()) if isinstance(entry, Trace)), None)
+
+
+def traces() -> list[Trace]:
+    """The traces that run in this thread, the youngest last."""
+    return [entry for entry in STACK.get() if isinstance(entry, Trace)]
 
 
 def wrapped_escape(error: BaseException | None) -> EscapeError | None:

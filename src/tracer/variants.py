@@ -67,6 +67,9 @@ class Variant:
     seconds: float = 0.0
     """What tracing took."""
 
+    watched: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    """Under ``debug``, the arrays that were captured, and as they were then."""
+
     before: tuple[Variant, int] | None = None
     """The variant that this one was traced after, and the place of the guard that missed."""
 
