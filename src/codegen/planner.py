@@ -289,6 +289,10 @@ class Planner:
             if isinstance(item, Effect) or not needed.isdisjoint(item.values):
                 kept.append(item)
                 needed.update(read.value for read in item.reads)
+        if len(kept) < len(self.plan.items) and self.plan.inlined.waits:
+            left = set(kept)  # a barrier may wait for what nobody reads
+            for item in kept:
+                item.dependencies = [d for d in item.dependencies if d.item in left]
         self.plan.items = kept[::-1]
 
     def bind_results(self) -> None:

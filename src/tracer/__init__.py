@@ -16,6 +16,12 @@ from tracer.callback import pure_callback
 from tracer.checkpoint import checkpoint
 from tracer.custom import custom_jvp, custom_vjp
 from tracer.forward import jvp, linearize
+from tracer.functional import (
+    functional_call,
+    module_state,
+    stack_module_state,
+    tree_stack,
+)
 from tracer.interpose import interpose
 from tracer.jacobian import hessian, hvp, jacfwd, jacobian, jacrev
 from tracer.jit import jit
@@ -29,6 +35,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "errors",
+    "functional_call",
     "get_num_threads",
     "grad",
     "grad_and_value",
@@ -41,13 +48,16 @@ __all__ = [
     "jit",
     "jvp",
     "linearize",
+    "module_state",
     "no_grad",
     "numpy",
     "pure_callback",
     "set_max_variants",
     "set_num_threads",
+    "stack_module_state",
     "stop_gradient",
     "trace",
+    "tree_stack",
     "value_and_grad",
     "vjp",
     "vmap",

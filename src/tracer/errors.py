@@ -89,6 +89,10 @@ class ClosureError(TransformError, TypeError):
     """The rule of a custom function uses a traced value that is no argument of the function."""
 
 
+class ModuleError(TransformError, AttributeError, ValueError):
+    """Parameters that are not those of the module, or modules that are not alike."""
+
+
 class CallbackError(TransformError, TypeError):
     """A function called by pure_callback returned something else than was promised."""
 
