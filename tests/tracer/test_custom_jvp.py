@@ -110,6 +110,25 @@ def test_derivatives_of_a_batch(how, derive):
         np.testing.assert_allclose(found, np.diag(3 * np.cos(X)), rtol=1e-13)
 
 
+@both
+def test_a_linear_function_may_be_its_own_rule(how):
+    @custom_jvp
+    def running(x):
+        y = np.zeros_like(x)
+        for i in range(len(x)):
+            y[i] = x[i] + (y[i - 1] if i else 0.0)
+        return y
+
+    running.defjvp(lambda primals, tangents: (running(*primals), running(*tangents)))
+    want = np.tril(np.ones((4, 4)))
+    for derive in (jacfwd, jacrev):
+        np.testing.assert_array_equal(how(derive(running))(X), want)
+    square = lambda x: np.sum(running(x) ** 2)
+    np.testing.assert_allclose(how(hessian(square))(X), 2 * want.T @ want)
+    np.testing.assert_allclose(how(grad(lambda x: np.sum(grad(square)(x) ** 2)))(X),
+                               8 * np.linalg.matrix_power(want.T @ want, 2) @ X)  # fmt: skip
+
+
 def test_the_rule_runs_only_when_a_derivative_is_taken():
     calls = []
 

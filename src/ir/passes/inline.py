@@ -9,15 +9,21 @@ from ir.program import Equation, Program, Value
 
 def inline(program: Program) -> Program:
     """Replace every call by its body's equations."""
-    return replaced(program, every=True)
+    return replaced(program, kept="")
 
 
 def inline_plain(program: Program) -> Program:
     """Replace the calls whose derivative is that of their body; others stay for ``passes.jvp``."""
-    return replaced(program, every=False)
+    return replaced(program, kept="pushforward")
 
 
-def replaced(program: Program, every: bool) -> Program:
+def inline_bodies(program: Program) -> Program:
+    """Replace every call that has a body; maps that are only transposed stay."""
+    return replaced(program, kept="stands_for")
+
+
+def replaced(program: Program, kept: str) -> Program:
+    """Replace the calls whose op lacks the slot ``kept``."""
     if not any(eq.bodies or eq.op.opaque for eq in program.equations):
         return program
     b = Builder()
@@ -25,9 +31,9 @@ def replaced(program: Program, every: bool) -> Program:
     renamed: dict[Value, Value] = {}
     for eq in program.equations:
         operands = substitute(eq.operands, renamed)
-        body = body_of(eq) if every or not hasattr(eq.op, "pushforward") else None
+        body = body_of(eq) if not (kept and hasattr(eq.op, kept)) else None
         if body is not None:
-            made = b.inline(replaced(body, every), operands)
+            made = b.inline(replaced(body, kept), operands)
         else:
             made = b.again(eq, operands)
         renamed.update(zip(eq.results, made, strict=True))

@@ -10,6 +10,7 @@ from ir.errors import RuleError, missing_rule
 from ir.graph import downstream
 from ir.op import Tangent
 from ir.ops.families import Elementwise, zeros
+from ir.passes.inline import inline_bodies
 from ir.program import Equation, Program, Value
 
 
@@ -19,6 +20,7 @@ def transpose(linear: Program, residuals: int) -> Program:
     The cotangent of a value that is read in parts (slices, gathers) grows in place, in zeros that
     are made once, so reading n elements costs O(n) in reverse too.
     """
+    linear = inline_bodies(linear)
     tangents = linear.params[residuals:]
     moved = downstream(linear, tangents)
     b = Builder()
