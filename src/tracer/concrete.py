@@ -68,7 +68,7 @@ def index(trace: Trace) -> None:
     for v in trace.builder.params[params:]:
         source = trace.sources.get(v)
         captured = v in trace.hidden and isinstance(source, np.ndarray)
-        if not captured and (source is None or isinstance(source, np.ndarray) or not fixed(source)):
+        if not captured and (source is None or isinstance(source, np.ndarray) or depends(source)):
             given.add(v)
         if source is None or isinstance(source, np.ndarray):
             if trace.questions is not None and v not in trace.hidden:
@@ -102,8 +102,13 @@ def age(trace: Trace) -> int:
 def fixed(x: Tracer) -> bool:
     """Whether the value depends on no argument: nothing is lost where it becomes a constant."""
     check_alive(x)
+    return not depends(x)
+
+
+def depends(x: Tracer) -> bool:
+    """Whether the value depends on an argument; its trace may have ended, and be asked later."""
     index(x.home)
-    return x.value not in x.home.given
+    return x.value in x.home.given
 
 
 def differentiated(x: Tracer) -> bool:
