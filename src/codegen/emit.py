@@ -135,7 +135,7 @@ class Emitter:
             self.k.store(buffer, at, found)
 
     def element(self, item: Item, at: At) -> Any:
-        return item.eq.op.element(self.k, at, *[self.k.source(v) for v in item.eq.operands])
+        return self.k.element(item.eq, at)
 
     def compute(self, item: Item) -> None:
         at = item.place()

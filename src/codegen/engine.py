@@ -157,7 +157,11 @@ class Compiled:
     """A program as machine code, called on arrays of its parameters' types."""
 
     def __init__(
-        self, program: Program, count: bool = False, signature: Signature | None = None
+        self,
+        program: Program,
+        count: bool = False,
+        signature: Signature | None = None,
+        fastmath: bool = False,
     ) -> None:
         self.timings: dict[str, float] = {}
         """Seconds that each part took: passes, plan, emit, optimise, codegen, link."""
@@ -170,7 +174,7 @@ class Compiled:
             self.plan = show_plan(plan, storage)
         self.workspace = storage.workspace
         with self.timed("emit"):
-            self.module = lower(plan, storage, self.target, count)
+            self.module = lower(plan, storage, self.target, count, fastmath)
         with LOCK:
             with self.timed("optimise"):
                 machine = self.target.machine(fast_compile=is_long(self.module.text))
@@ -249,16 +253,20 @@ class Compiled:
 
 
 def compile_program(
-    program: Program, count: bool = False, signature: Signature | None = None
+    program: Program,
+    count: bool = False,
+    signature: Signature | None = None,
+    fastmath: bool = False,
 ) -> Compiled:
     """Clean the program up and make machine code of it.
 
     ``count`` makes an instrumented build, which adds up the work it executes; ``signature`` asks
-    for a native entry, which takes and gives Python's objects.
+    for a native entry, which takes and gives Python's objects; ``fastmath`` lets LLVM treat float
+    arithmetic as that of real numbers.
     """
     start = perf_counter()
     program = verify(run(program, COMPILE))
     passes = perf_counter() - start
-    compiled = Compiled(program, count, signature)
+    compiled = Compiled(program, count, signature, fastmath)
     compiled.timings = {"passes": passes, **compiled.timings}
     return compiled

@@ -35,7 +35,8 @@ def binary(name: str, on_float: str, on_int: str) -> None:
 
     @function(name)
     def emit(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-        return f(f"{on_float if is_float(dtype) else on_int} {TYPES[dtype]} {xs[0]}, {xs[1]}")
+        how = f.freedom(on_float) if is_float(dtype) else on_int
+        return f(f"{how} {TYPES[dtype]} {xs[0]}, {xs[1]}")
 
 
 binary("add", "fadd", "add")
@@ -86,7 +87,7 @@ intrinsic("sqrt", "sqrt", 8)
 @function("neg")
 def neg(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
     t = TYPES[dtype]
-    return f(f"fneg {t} {xs[0]}") if is_float(dtype) else f(f"sub {t} 0, {xs[0]}")
+    return f(f"{f.freedom('fneg')} {t} {xs[0]}") if is_float(dtype) else f(f"sub {t} 0, {xs[0]}")
 
 
 @function("not")
@@ -134,7 +135,7 @@ extremum("minimum", "minimum", "smin", "and")
 
 @function("div", 8)
 def divide(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    return f(f"fdiv {TYPES[dtype]} {xs[0]}, {xs[1]}")
+    return f(f"{f.freedom('fdiv')} {TYPES[dtype]} {xs[0]}, {xs[1]}")
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,13 @@ class Module:
     """The names whose addresses the engine needs."""
 
 
-def lower(plan: Plan, storage: Storage, target: Target, count: bool = False) -> Module:
+def lower(
+    plan: Plan, storage: Storage, target: Target, count: bool = False, fastmath: bool = False
+) -> Module:
     """The module of a plan; ``count`` makes it add up the work it executes, in ``@executed``."""
     loops = Loops()
     functions = [
-        chunk(Function(f"chunk{n}", loops, count), nodes, found, plan, storage)
+        chunk(Function(f"chunk{n}", loops, count, fastmath), nodes, found, plan, storage)
         for n, (nodes, found) in enumerate(zip(storage.chunks, storage.regions, strict=True))
     ]
     shared = any(f.region for f in functions) and not count
@@ -101,7 +103,7 @@ def chunk(
 
     status = f.alloca("i32")
     f.do(f"store i32 {PASSED}, ptr {status}")
-    k = EmitKernel(f, plan.inlined, storage.buffers, pointer)
+    k = EmitKernel(f, plan.inlined, storage.buffers, pointer, exact=plan.exact)
     emitter = Emitter(k, status, storage.partials)
     if found is None:
         emitter.nodes(nodes)

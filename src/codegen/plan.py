@@ -26,6 +26,8 @@ class Plan:
     """The items after which a value is complete."""
     shares: dict[Value, Value] = field(default_factory=dict)
     """The older version whose buffer an updated array takes over."""
+    exact: set[Value] = field(default_factory=set)
+    """Values that a guard or check depends on: what decides is computed as NumPy computes it."""
     in_memory: set[Value] = field(default_factory=set)
     """Values that some item addresses in memory, wherever else they are kept."""
     results: dict[Value, int] = field(default_factory=dict)

@@ -29,6 +29,7 @@ from codegen.plan import Plan, buffer_of
 from codegen.schedule import schedule
 from codegen.space import first_fold, has_data, levels_of, memory_order, places
 from ir import ops
+from ir.graph import upstream
 from ir.program import Equation, Program, Value
 
 
@@ -49,6 +50,8 @@ class Planner:
     def __init__(self, program: Program) -> None:
         inlining = Inlining(program)
         self.plan = Plan(program, inlining)
+        deciding = [v for eq in program.equations if not eq.op.pure for v in eq.operands]
+        self.plan.exact = upstream(program, deciding) if deciding else set()
         self.cuts = Cuts(program, inlining)
         self.last_read = inlining.last_reads(program)
         self.readers: dict[Value, list[Item]] = {}
@@ -134,6 +137,8 @@ class Planner:
         for segment in segments:
             part = Equation(eq.op, eq.operands, (Value(eq.result.type),), (), eq.loc)
             parts.append(part.result)
+            if eq.result in self.plan.exact:
+                self.plan.exact.add(part.result)
             for piece in self.cuts.pieces(segment):
                 self.fold_piece(part, piece)
         for n, part_value in enumerate(parts[1:], 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
@@ -14,7 +14,7 @@ from codegen.index import Affine, Axis, Data, Index, Quotient, bounds, flat
 from codegen.inlining import Inlining
 from codegen.memory import Buffer
 from codegen.text import MEMORY, TYPES, Function, number
-from ir.program import Value
+from ir.program import Equation, Value
 from ir.scalar import Accumulators
 from ir.types import DTYPES, ArrayType
 
@@ -56,7 +56,8 @@ class Accumulator(Register):
     def combine(self, on_float: str, on_int: str, other: Register) -> Register:
         f = self.kernel.f
         f.spend(1)
-        how = f"{on_float} reassoc" if DTYPES[self.dtype].kind == "float" else on_int
+        is_float = DTYPES[self.dtype].kind == "float"
+        how = f.freedom(f"{on_float} reassoc") if is_float else on_int
         return Register(
             self.kernel, f(f"{how} {TYPES[self.dtype]} {self.name}, {other.name}"), self.dtype
         )
@@ -78,6 +79,8 @@ class EmitKernel:
     scopes: list[dict[tuple[Value, At], Register]] = field(default_factory=lambda: [{}])
     indices: list[dict[Index, str]] = field(default_factory=lambda: [{}])
     folding: Folding | None = None
+    exact: Set[Value] = frozenset()
+    """Values whose products are rounded before they are summed: what an effect depends on."""
     ends: dict[Axis, tuple[int | str, int | str]] = field(default_factory=dict)
     """Where a loop of which this function runs a part begins and ends."""
 
@@ -109,12 +112,18 @@ class EmitKernel:
             if (known := scope.get((value, at))) is not None:
                 return known
         eq = self.inlined.where(value, at)
-        if eq is None:
-            found = self.load(self.buffers[value], at)
-        else:
-            found = eq.op.element(self, at, *[self.source(v) for v in eq.operands])
+        found = self.load(self.buffers[value], at) if eq is None else self.element(eq, at)
         self.remember(value, at, found)
         return found
+
+    def element(self, eq: Equation, at: At) -> Any:
+        """The equation's element, emitted with what freedom its value has."""
+        before = self.f.contract
+        self.f.contract = self.exact.isdisjoint(eq.results)
+        try:
+            return eq.op.element(self, at, *[self.source(v) for v in eq.operands])
+        finally:
+            self.f.contract = before
 
     def remember(self, value: Value, at: At, found: Register) -> None:
         self.scopes[-1][value, at] = found

@@ -50,7 +50,13 @@ class Loops:
 class Function:
     """One LLVM function being written: ``f("fadd double", x, y)`` appends and names the result."""
 
-    def __init__(self, name: str, loops: Loops | None = None, count_cost: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        loops: Loops | None = None,
+        count_cost: bool = False,
+        fastmath: bool = False,
+    ) -> None:
         self.head = ""
         """The line that begins the function; set once its parameters are known."""
         self.name = name
@@ -62,9 +68,22 @@ class Function:
         self.blocks = 0
         self.cost = 0
         self.count_cost = count_cost
+        self.fastmath = fastmath
+        """Whether the user lets arithmetic be that of real numbers."""
+        self.contract = False
+        """Whether a product need not be rounded before it is added to a sum."""
         self.uses: dict[tuple[str, str], None] = {}
         self.helpers: dict[str, str] = {}
         """Functions that it calls and the module has to define, by name."""
+
+    def freedom(self, how: str) -> str:
+        """An instruction of float arithmetic with the flags that say what LLVM may make of it.
+
+        Only additions to a sum take a product as it is before rounding.
+        """
+        if self.fastmath:
+            return f"{how} fast"
+        return f"{how} contract" if self.contract and how in ("fmul", "fadd reassoc") else how
 
     def new(self) -> str:
         self.registers += 1

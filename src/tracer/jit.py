@@ -262,7 +262,7 @@ class Jitted(native_base()):  # type: ignore[misc]
                     variant.held,
                     any_order=self.order is not None,
                 )
-            compiled = compile_program(variant.program, signature=signature)
+            compiled = compile_program(variant.program, signature=signature, fastmath=self.fastmath)
             if variant.compiled is None:  # or a call from within was first
                 variant.compiled = compiled
                 if variant.before is not None:
@@ -316,7 +316,8 @@ def jit(
     Arrays and numbers are traced; other arguments, and those that ``static_argnums`` and
     ``static_argnames`` name, are part of the signature and must be hashable. Results have the
     types, shapes and dtypes that ``func`` returns, and own their memory; arguments are never
-    written. ``fastmath`` is accepted, and changes nothing yet.
+    written. ``fastmath`` lets arithmetic be that of real numbers: terms in another order, divisions
+    by multiplication, no nan and no infinity.
 
     ``jit(f)(x, out=y)`` writes the results to ``y``, an array or a tree of arrays like the result,
     and returns it, unless ``func`` has a parameter ``out`` itself. It raises ValueError or

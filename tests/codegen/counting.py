@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from codegen.engine import Compiled, compile_program
 from ir.work import work
 from tracer import jit
@@ -17,11 +15,10 @@ def counted(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Compiled, lis
     """The function compiled with a counter, and its results for one call."""
     jitted = jit(f)
     leaves, treedef = jitted.flat(args, {})
-    variant = jitted.variant(leaves, treedef)
+    variant, _ = jitted.served(leaves, treedef)
     compiled = compile_program(variant.program, count=True)
     assert compiled.executed() == 0
-    captured = [np.asarray(x) for x in variant.captured]
-    return compiled, compiled(*map(native, leaves), *captured)
+    return compiled, compiled(*map(native, leaves), *variant.held)
 
 
 def ratio(compiled: Compiled) -> float:

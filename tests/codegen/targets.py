@@ -19,6 +19,7 @@ VECTORS = (*NEWER, "avx", "fma", "f16c", "vaes", "vpclmul", "xop", "gfni")
 
 PLAIN = Target("x86_64-unknown-linux-gnu", "x86-64", ())
 """Any x86-64, with no vector library."""
+ARM = Target("aarch64-unknown-linux-gnu", "generic", ())
 
 
 def without(*beginnings: str) -> Target:
@@ -30,7 +31,7 @@ def without(*beginnings: str) -> Target:
 def targets() -> dict[str, Target]:
     """This machine, and those below it that it can run code for."""
     if not llvm.get_process_triple().startswith("x86_64"):
-        return {"as it is": host()}
+        return {"as it is": host(), "plain": replace(host(), cpu="generic", features=())}
     return {"as it is": host(), "AVX2": without(*NEWER), "SSE": without(*VECTORS), "plain": PLAIN}
 
 
