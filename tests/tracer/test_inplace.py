@@ -490,3 +490,37 @@ def test_copies_and_iteration() -> None:
         return y + z + w
 
     assert jit(f)(np.ones(2)).tolist() == [8.0, 8.0]
+
+
+def test_numbers_are_not_written_to() -> None:
+    def f(x: Any) -> Any:
+        np.sum(x)[...] = 1.0
+        return x
+
+    for g in (f, jit(f)):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            g(np.ones(2))
+
+
+def test_nan_to_num_in_place() -> None:
+    def f(x: Any) -> Any:
+        y = x * 1
+        assert np.nan_to_num(y, copy=False, nan=5.0) is y
+        z = np.nan_to_num(y)
+        z[0] = 9.0
+        return y
+
+    assert jit(f)(np.array([1.0, np.nan])).tolist() == [1.0, 5.0]
+
+
+def test_a_view_assigned_to_traced_places_of_its_array() -> None:
+    def f(x: Any, i: Any) -> Any:
+        y = x * 1
+        y[i] = y[::-1][:2]
+        y[i] = y[:2]
+        return y
+
+    x, i = np.arange(4.0), np.array([3, 1])
+    assert jit(f)(x, i).tolist() == f(x, i).tolist()
+    found = vmap(f, (0, None))(np.stack([x, x + 1]), i)
+    assert found.tolist() == [f(x, i).tolist(), f(x + 1, i).tolist()]

@@ -12,7 +12,16 @@ from ir.op import Op
 from tracer import compressed
 from tracer.array import Tracer, as_read
 from tracer.compressed import Compressed
-from tracer.emit import astype, broadcast, broadcast_shapes, lift, permute, reshape, strong
+from tracer.emit import (
+    astype,
+    broadcast,
+    broadcast_shapes,
+    lift,
+    permute,
+    reshape,
+    strong,
+    tracers_in,
+)
 from tracer.errors import BoundsError, ShapeError, UntracedFunctionError, message
 from tracer.layout import appended
 from tracer.memory import Place, target, writable
@@ -104,6 +113,10 @@ def repeated(y: Tracer, shape: tuple[int, ...]) -> Tracer:
 
 def setitem(x: Tracer, key: Any, item: Any) -> None:
     """``x[key] = item``: the item in x's dtype, whatever that loses, as in NumPy."""
+    if x.scalar or x.weak:
+        raise TypeError(
+            message("a number does not support item assignment.", "Use np.where, or an array.")
+        )
     place = writable(x, key, item)
     if type(item) is Tracer and same_places(item, place, key):
         return
@@ -118,6 +131,8 @@ def setitem(x: Tracer, key: Any, item: Any) -> None:
 def same_places(item: Tracer, place: Place, key: Any) -> bool:
     """Whether the item is ``x[key]`` itself, as after ``x[key] += 1``: there is nothing to do."""
     if item.store is None or item.store.memory is not place.memory or item.store.still:
+        return False
+    if any(True for _ in tracers_in(key)):
         return False
     try:
         region = place.mould[key]

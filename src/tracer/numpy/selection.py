@@ -11,11 +11,22 @@ from ir import ops
 from ir.op import Op
 from tracer import promote
 from tracer.array import Tracer, as_read
-from tracer.emit import astype, broadcast, broadcast_together, emit, lift, number, promoted, strong
+from tracer.emit import (
+    astype,
+    broadcast,
+    broadcast_together,
+    emit,
+    lift,
+    number,
+    owner,
+    promoted,
+    strong,
+)
 from tracer.errors import ShapeError, message
 from tracer.memory import copied
 from tracer.numpy import elementwise
 from tracer.numpy.elementwise import is_nan, truth
+from tracer.numpy.out import stored
 from tracer.numpy.table import implements, tnp
 from tracer.tables import FUNCTIONS
 from tracer.trace import check_alive
@@ -116,10 +127,19 @@ def sinc(x: Tracer) -> Tracer:
     return Tracer(made.home, made.value, scalar=not made.shape)
 
 
-@implements(np.nan_to_num, arrays="x")
-def nan_to_num(x: Tracer, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Tracer:
+@implements(np.nan_to_num, kind="writes")
+def nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    trace = owner(x)
+    assert trace is not None
+    made = numbers(lift(trace, x), nan, posinf, neginf)
+    return made if copy or made.scalar else stored(np.nan_to_num, made, x)
+
+
+def numbers(x: Tracer, nan: float, posinf: Any, neginf: Any) -> Tracer:
     if x.dtype.kind != "f":
-        return Tracer(x.home, x.value, scalar=not x.shape)
+        return copied(Tracer(x.home, x.value, scalar=not x.shape))
     limits = np.finfo(x.dtype)
     high = float(limits.max) if posinf is None else posinf
     low = float(limits.min) if neginf is None else neginf
