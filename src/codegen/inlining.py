@@ -32,8 +32,8 @@ class Inlining(dict[Value, Equation]):
         self.depth: dict[Value, int] = {}
         self.piecewise: set[Value] = set()
         self.read_once = read_once_elementwise(program)
-        self.overwritten = {eq.operands[0] for eq in program.equations if hasattr(eq.op, "update")}
-        """Values whose memory a later version may take over: they may be gone later."""
+        self.overwritten = updates_of(program)
+        self.saved = self.read_late(program)
         for eq in program.equations:
             if self.fits(eq):
                 self.add(eq)
@@ -47,7 +47,9 @@ class Inlining(dict[Value, Equation]):
         total = own // max(eq.result.type.size, 1)
         total += sum(self.weight.get(v, 0) for v in dict.fromkeys(below))
         self.weight[eq.result] = total
-        lasting = self.overwritten.isdisjoint(below) and self.piecewise.isdisjoint(eq.operands)
+        lasting = self.overwritten.keys().isdisjoint(below) and self.piecewise.isdisjoint(
+            eq.operands
+        )
         if total <= CHEAP and eq.result.type.size > SMALL and lasting:
             self.again[eq.result] = eq
 
@@ -94,17 +96,41 @@ class Inlining(dict[Value, Equation]):
         read_once = self.read_once.issuperset(eq.results)
         if not op.movement and not (pieces and read_once):
             return False
+        if eq.result in self.saved:
+            return False
         if isinstance(op, ops.Concatenate) and eq.result.type.size > SMALL:
             return False
         return max(self.depth.get(v, 0) for v in eq.operands) < DEEPEST
 
+    def read_late(self, program: Program) -> dict[Value, Equation]:
+        """Slices that are read when the next version may lie where they are cut from.
+
+        They are stored before that is made, which takes less than a copy of the array.
+        """
+        last: dict[Value, int] = dict.fromkeys(program.results, len(program.equations))
+        late: dict[Value, Equation] = {}
+        for position in reversed(range(len(program.equations))):
+            eq = program.equations[position]
+            when = position
+            if eq.op.movement or (eq.results and eq.results[0] in self.read_once):
+                when = last.get(eq.result, position)
+            gone = self.overwritten.get(eq.operands[0], when + 1) if eq.operands else when + 1
+            if isinstance(eq.op, ops.Slice) and when >= gone:
+                late[eq.result] = eq
+                when = position
+            for v in eq.operands:
+                last[v] = max(last.get(v, 0), when)
+        return late
+
     def last_reads(self, program: Program) -> dict[Value, int]:
         """Where each stored value is last read, through inlined equations too.
 
-        A result is read after the last equation.
+        A result is read after the last equation, and what is saved of an array before its update.
         """
-        last: dict[Value, int] = {}
+        last = {eq.operands[0]: self.overwritten[eq.operands[0]] for eq in self.saved.values()}
         for position, eq in enumerate(program.equations):
+            if eq.results and eq.results[0] in self.saved:
+                continue
             if not eq.results or eq.results[0] not in self:
                 last.update((r, position) for v in eq.operands for r in self.stored_under(v))
         for v in program.results:
@@ -121,6 +147,19 @@ def is_shifted(at: tuple[Index, ...], shape: tuple[int, ...]) -> bool:
             case _ if n > 1:
                 return True
     return False
+
+
+def updates_of(program: Program) -> dict[Value, int]:
+    """Values whose memory a later version may take over, and where that is made."""
+    first: dict[Value, int] = {}
+    ours: set[Value] = set()
+    kept = set(program.results)
+    for position, eq in enumerate(program.equations):
+        if hasattr(eq.op, "update") and eq.operands[0] in ours:
+            first.setdefault(eq.operands[0], position)
+        if eq.operands and not eq.op.movement:
+            ours.update(eq.results)
+    return {v: position for v, position in first.items() if v not in kept}
 
 
 def read_once_elementwise(program: Program) -> set[Value]:

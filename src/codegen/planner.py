@@ -54,6 +54,10 @@ class Planner:
         self.plan.exact = upstream(program, deciding) if deciding else set()
         self.cuts = Cuts(program, inlining)
         self.last_read = inlining.last_reads(program)
+        self.saved: dict[Value, list[Equation]] = {}
+        """Slices to store before their array is written over."""
+        for eq in reversed(inlining.saved.values()):
+            self.saved.setdefault(eq.operands[0], []).append(eq)
         self.readers: dict[Value, list[Item]] = {}
         self.whole: dict[Value, Value] = {}
 
@@ -65,7 +69,7 @@ class Planner:
             self.effect(eq)
         elif isinstance(op, ops.Callback):
             self.host_call(eq)
-        elif eq.result in self.plan.inlined:
+        elif eq.result in self.plan.inlined or eq.result in self.plan.definitions:
             pass
         elif isinstance(op, ops.Literal):
             self.plan.literals[eq.result] = eq
@@ -200,6 +204,9 @@ class Planner:
         fixed_target = all(isinstance(i, int | Affine) and not has_data(i) for i in target)
         if fixed_target and max(eq.result.type.size, updates.type.size) <= SMALL:
             return self.static_update(eq)
+        for saved in self.saved.get(base, ()):
+            if saved.result not in self.plan.definitions:
+                self.element(saved)
         dies = self.last_read.get(base) == position
         reads_base = any(read.value == base for read in kernel.access.reads)
         if base not in self.plan.definitions or reads_base or not dies:

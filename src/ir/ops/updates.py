@@ -168,12 +168,12 @@ class ScatterUpdate(AtIndices):
         self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]
     ) -> tuple[Tangent, ...]:
         x, y, *indices = xs
-        x_bar = b(self, ct, zeros(b, y.type), *indices) if linear[0] else None
         y_bar = b(ops.Gather(self.axes, self.batch), ct, *indices) if linear[1] else None
         if y_bar is not None and (lasting := self.lasting(b, x.type, indices)) is not None:
             named = range(indices[0].type.rank)
             kept = spread(b, lasting, y.type.shape, named)
             y_bar = b(ops.Select(), kept, y_bar, zeros(b, y.type))
+        x_bar = b(self, ct, zeros(b, y.type), *indices) if linear[0] else None
         return (x_bar, y_bar, *(None for _ in indices))
 
     def lasting(self, b: Builder, x: ArrayType, indices: Sequence[Value]) -> Value | None:

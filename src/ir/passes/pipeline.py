@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ir.passes.cse import cse
 from ir.passes.dce import dce
 from ir.passes.fold import fold
+from ir.passes.forwarding import forward_reads
 from ir.passes.inline import inline
 from ir.passes.pull import pull
 from ir.passes.simplify import drop_stop_gradient, simplify
@@ -31,6 +32,7 @@ COMPILE: tuple[Pass, ...] = (
     simplify,
     cse,
     pull,
+    forward_reads,
     dce,
 )
 """What runs before code generation, when no derivative will be taken any more."""
