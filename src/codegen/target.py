@@ -37,13 +37,13 @@ class Target:
     cpu: str
     features: tuple[str, ...]
 
-    def machine(self, fast_compile: bool = False) -> Any:
-        """LLVM's target machine, for JIT code."""
+    def machine(self, level: int = 2) -> Any:
+        """LLVM's target machine, for JIT code; ``level`` is 0 to 3, as of ``-O``."""
         target = llvm.Target.from_triple(self.triple)
         return target.create_target_machine(
             cpu=self.cpu,
             features=",".join(f"+{name}" for name in self.features),
-            opt=1 if fast_compile else 2,
+            opt=level,
             reloc="pic",
             codemodel="jitdefault",
             jit=True,
