@@ -64,6 +64,7 @@ class Jitted(native_base()):  # type: ignore[misc]
         attributes = getattr(func, "__dict__", {})
         self.__dict__.update({k: x for k, x in attributes.items() if not hasattr(Jitted, k)})
         update_wrapper(self, func, updated=())
+        self.__dict__.setdefault("__name__", type(func).__name__)
         self.func = func
         numbers, names = both_ways(func, static_argnums, static_argnames)
         self.static_argnums = numbers

@@ -36,14 +36,13 @@ def written(jitted: Jitted, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     """Serve a call with ``out=``: compute, copy, and let native calls like it write in place."""
     kwargs = dict(kwargs)
     out = kwargs.pop("out")
-    name = getattr(jitted, "__name__", "jit")
     if out is None:
         return jitted(*args, **kwargs)
     leaves, treedef = jitted.flat(args, kwargs)
     if any(isinstance(x, Tracer) for x in (*leaves, *tree.leaves(out))):
         raise MutationError(
             message(
-                f"{name} cannot write to out= while it is traced.",
+                f"{jitted.__name__} cannot write to out= while it is traced.",
                 "Use what the call returns, and give out= outside of jit, grad and vmap.",
             )
         )
@@ -52,7 +51,7 @@ def written(jitted: Jitted, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         made = variant.result(results)
     except Unserved:
         variant, made = None, jitted.func(*args, **kwargs)
-    check(name, made, out)
+    check(jitted.__name__, made, out)
     for target, result in zip(tree.leaves(out), tree.leaves(made), strict=True):
         np.copyto(target, result)
     if variant is not None and variant.compiled is not None and variant.before is None:
