@@ -7,6 +7,7 @@ from tests.tracer.contract import (
     cases_errors,
     cases_trees,
     cases_vmap,
+    cases_writing,
 )
 from tests.tracer.contract.outcome import Case
 
@@ -14,6 +15,7 @@ PARTS: dict[str, dict[str, Case]] = {
     "derivatives": cases_derivatives.CASES,
     "batches": cases_vmap.CASES,
     "trees": cases_trees.CASES,
+    "writing": cases_writing.CASES,
     "errors": cases_errors.CASES,
 }
 CASES = {f"{part}: {name}": found for part, cases in PARTS.items() for name, found in cases.items()}

@@ -186,6 +186,10 @@ NESTING = {
     "an inner gradient of an outer constant": case(
         lambda t: t.grad(lambda a: t.grad(lambda b: a * a)(t.array(1.0)) + a)(t.array(3.0))
     ),
+    "checkpoint": case(
+        lambda t: t.grad(lambda x: t.checkpoint(lambda y: t.np.sin(y).sum())(x))(t.array(V)),
+        torch="checkpoint works under grad",
+    ),
     "three levels": case(
         lambda t: t.grad(lambda a: t.grad(lambda b: t.grad(lambda c: a * b**2 * c**3)(b))(a))(
             t.array(1.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tracer import errors, grad, hessian, jacfwd, jacrev, jit, jvp, linearize, vmap
+from tracer import checkpoint, errors, grad, hessian, jacfwd, jacrev, jit, jvp, linearize, vmap
 
 X = np.array([1.0, 2.0, 3.0])
 
@@ -31,6 +31,29 @@ def test_integers_have_no_silent_zeros():
                 transform(f)(X)
     with pytest.raises(errors.DifferentiableTypeError):
         grad(lambda n: n * 1.5)(np.array(2))
+
+
+def test_checkpoint_under_every_derivative():
+    """torch's raises under torch.func."""
+    layer = checkpoint(lambda x: np.sin(x) * x if x[0] > 0 else -x)
+    plain = lambda x: np.sin(x) * x
+    for transform in (grad, hessian, jacrev, jacfwd, lambda f: jit(grad(f))):
+        total = lambda f: lambda x: np.sum(f(x) ** 2)
+        found, expected = transform(total(layer))(X), transform(total(plain))(X)
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+def test_writes_that_overwrite_what_a_derivative_needs():
+    """torch refuses the derivative."""
+
+    def f(x):
+        y = np.zeros_like(x)
+        y[0] = x[0]
+        for i in range(1, 3):
+            y[i] = y[i - 1] * x[i] + x[0]
+        return y[2]
+
+    np.testing.assert_array_equal(grad(f)(X), [1.0 * 2 * 3 + 3 + 1, 3.0, 3.0])
 
 
 def test_chunks_with_unmapped_outputs():

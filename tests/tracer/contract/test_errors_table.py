@@ -31,6 +31,7 @@ from tracer.tables import nearest
 
 X = np.array([1.0, 2.0, 3.0])
 Z = np.array([1 + 2j])
+TABLE = np.arange(3.0)
 RNG = np.random.default_rng(0)
 
 
@@ -62,6 +63,30 @@ def drawn(mode, name):
     )
 
 
+def item_of_argument(x):
+    x[0] = 1.0
+    return np.sum(x)
+
+
+def added_to_argument(x):
+    x += 1.0
+    return np.sum(x)
+
+
+def view_of_argument(x):
+    x[1:].reshape(1, 2)[:] = 0.0
+    return np.sum(x)
+
+
+def item_of_capture(x):
+    TABLE[0] = x[0]
+    return np.sum(TABLE * x)
+
+
+def not_written(x, whose):
+    return f"{x} cannot be written to: its memory is that of {whose}, which is not to change."
+
+
 def leaked():
     keep = []
     grad(lambda x: keep.append(x) or x * 1.0)(1.0)
@@ -82,6 +107,7 @@ TANGENTS = "Pass one tangent for each primal, in the same containers."
 IN_DIMS = "in_dims is an int, None, or a tuple with one of these, or a tree of them, by argument."
 OUT_DIMS = "out_dims is an int, None, or a tree of these like the output."
 SIZES = "All mapped arguments must have the same size along their mapped axis."
+COPY = "Write to a copy: y = x.copy()."
 DRAW = (
     "Draw them for the batch outside and map over them, or accept the same for every example:"
     ' randomness="same".'
@@ -639,6 +665,47 @@ ROWS = {
             ),
         },
     ),
+    "writing to an argument or captured array": Row(
+        (RuntimeError, TypeError),
+        {
+            "argument": (
+                lambda: grad(item_of_argument)(X),
+                not_written("Tracer<f64[3]>", "an argument of item_of_argument"),
+                COPY,
+            ),
+            "argument under vmap": (
+                lambda: vmap(item_of_argument)(np.eye(3)),
+                not_written("Tracer<f64[3]>", "an argument of item_of_argument"),
+                COPY,
+            ),
+            "argument under jit": (
+                lambda: jit(added_to_argument)(X),
+                not_written("Tracer<f64[3]>", "an argument of added_to_argument"),
+                COPY,
+            ),
+            "view of an argument": (
+                lambda: jvp(view_of_argument, (X,), (X,)),
+                not_written("Tracer<f64[1,2]>", "an argument of view_of_argument"),
+                COPY,
+            ),
+            "argument as out=": (
+                lambda: grad(lambda x: np.sum(np.add(x, 1.0, out=x)))(X),
+                not_written("Tracer<f64[3]>", "an argument of <lambda>"),
+                COPY,
+            ),
+            "captured array": (
+                lambda: grad(item_of_capture)(X),
+                "Tracer<f64[]> would be stored in an ndarray as a constant, its derivative lost.",
+                "Make the array in the function: np.zeros_like(x), or tracer.numpy.zeros.",
+            ),
+            "captured array as out=": (
+                lambda: grad(lambda x: np.sum(np.add(x, 1.0, out=TABLE)))(X),
+                "traced values cannot be written to an ndarray of shape (3,): they would become"
+                " constants.",
+                "Write to a traced copy: np.array(y) made in the function, or np.zeros_like(x).",
+            ),
+        },
+    ),
     "leaked tracer": Row(
         (RuntimeError, errors.LeakedTracerError),
         {
@@ -682,6 +749,11 @@ def test_row(row, name, figures):
             call()
     figures.cover("contract: rows of the table of errors", {row})
     figures.add("contract: whole messages of errors")
+
+
+def test_what_cannot_be_written_is_as_it_was():
+    np.testing.assert_array_equal(X, [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(TABLE, [0.0, 1.0, 2.0])
 
 
 def test_bad_dims_are_type_errors_too():

@@ -199,6 +199,19 @@ def test_returns(name):
     assert RETURNS.keys() == SIGNATURES.keys()
 
 
+NAMES = (
+    "grad grad_and_value value_and_grad vjp jvp linearize jacrev jacfwd jacobian hessian hvp vmap"
+    " jit no_grad stop_gradient custom_jvp custom_vjp checkpoint trace numpy errors"
+)
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_name(name, figures):
+    assert name in tracer.__all__
+    assert getattr(tracer, name) is not None
+    figures.cover("contract: public names", {name})
+
+
 DECORATING = (
     grad, grad_and_value, value_and_grad, jacrev, jacfwd, jacobian, hessian, vmap, jit,
 )  # fmt: skip
