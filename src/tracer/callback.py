@@ -18,6 +18,7 @@ from tracer.calls import Call, bits
 from tracer.emit import lift, owner
 from tracer.errors import CallbackError, message
 from tracer.promote import short
+from tracer.stack import STACK
 
 
 class Host:
@@ -45,7 +46,11 @@ class Host:
         for place, x, scalar in zip(self.places, arrays, self.scalars, strict=True):
             leaves[place] = x[()] if scalar and not np.shape(x) else np.asarray(x)
         args, kwargs = tree.unflatten(self.arguments, leaves)
-        return self.checked(self.func(*args, **kwargs))
+        around = STACK.set(())  # for the function nothing is being traced
+        try:
+            return self.checked(self.func(*args, **kwargs))
+        finally:
+            STACK.reset(around)
 
     def checked(self, made: Any) -> tuple[Array, ...]:
         """What the function returned, if it is what was promised."""

@@ -344,6 +344,23 @@ def test_it_has_no_derivative_by_itself(how):
     assert how(grad(lambda x: f(stop_gradient(x)) * x))(1.0) == math.sin(1.0)
 
 
+@both
+def test_python_may_look_at_its_result_and_numpy_is_numpy_inside(how):
+    def func(x):
+        made = np.zeros(3)
+        made[:] = np.array([x, x + 1, x + 2])
+        assert type(made) is np.ndarray
+        return made
+
+    def f(x):
+        a = pure_callback(func, ShapeDtype((3,)), x)
+        b = pure_callback(func, ShapeDtype((3,)), 1.0)
+        return x * 2.0 if a[1] > b[0] else x * 3.0
+
+    g = how(grad(lambda x: f(stop_gradient(x)) * x))
+    assert [g(x) for x in (5.0, -5.0, 1.0)] == [10.0, -15.0, 2.0]
+
+
 def test_promises_and_methods_are_checked():
     with pytest.raises(errors.CallbackError, match="has no shape and dtype"):
         pure_callback(np.sin, 3, X)
