@@ -5,8 +5,9 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from inspect import unwrap
+from sysconfig import get_path
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from ir.loc import is_library
 from tracer.errors import RandomnessError, message
 
 MODES = ("error", "different", "same")
+INSTALLED = tuple({f"{get_path(name)}/" for name in ("stdlib", "purelib", "platlib")})
 REACH = 1000
 """After so many objects that a function can name, no more are looked at."""
 
@@ -35,14 +37,16 @@ class Draws:
     """While it is entered, nothing may be drawn from what a function and its arguments reach.
 
     That is ``np.random`` and the generators that the function, or one that it calls by name, holds
-    or is given; what it makes itself is its own affair. With "same" all examples share a draw.
+    or is given; what it makes itself is its own affair, and installed packages are not looked into.
+    With "same" all examples share a draw.
     """
 
     def __init__(self, func: Any, arguments: Sequence[Any], randomness: str) -> None:
         self.name = getattr(func, "__name__", type(func).__name__)
         self.randomness = randomness
-        used = randomness != "same" and "numpy.random" in sys.modules
-        self.generators = [*{id(x): x for x in reached(func, arguments)}.values()] if used else []
+        self.generators: list[Any] = []
+        if randomness != "same":
+            self.generators += {id(x): x for x in reached(func, arguments)}.values()
 
     def __enter__(self) -> None:
         self.before = [*map(state, self.generators)]
@@ -80,10 +84,11 @@ def reached(func: Any, arguments: Sequence[Any]) -> Iterator[Any]:
         if id(x) in seen:
             continue
         seen.add(id(x))
-        if isinstance(x, np.random.Generator | np.random.RandomState):
+        loaded = sys.modules.get("numpy.random")
+        if loaded and isinstance(x, loaded.Generator | loaded.RandomState):
             yield x
-        elif x is np.random:
-            yield np.random.mtrand._rand
+        elif loaded and x is loaded:
+            yield loaded.mtrand._rand
         elif isinstance(x, partial):
             waiting += [x.func, *x.args, *x.keywords.values()]
         elif callable(x):
@@ -96,13 +101,21 @@ def held(func: Any) -> list[Any]:
     owner = getattr(func, "__self__", None)
     found = [] if owner is None or isinstance(owner, ModuleType) else [owner, *attributes(owner)]
     func = getattr(func, "__func__", func)
-    if not isinstance(func, FunctionType) or is_library(func.__code__.co_filename):
-        return found + ([] if isinstance(func, FunctionType) else attributes(func))
+    if not isinstance(func, FunctionType):
+        return found + attributes(func)
+    if installed(func.__code__.co_filename):
+        return found
     names = used_names(func.__code__)
     inside = {name: func.__globals__[name] for name in names if name in func.__globals__}
     found += [*inside.values(), *(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()]
     found += [cell.cell_contents for cell in func.__closure__ or () if full(cell)]
     return found + [np.random] * ("random" in names and any(x is np for x in inside.values()))
+
+
+@lru_cache(maxsize=4096)
+def installed(filename: str) -> bool:
+    """Whether a file is of this library, of Python or of a package: users do not write these."""
+    return is_library(filename) or filename.startswith(INSTALLED)
 
 
 def attributes(x: Any) -> list[Any]:

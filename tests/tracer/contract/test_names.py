@@ -201,7 +201,8 @@ def test_returns(name):
 
 NAMES = (
     "grad grad_and_value value_and_grad vjp jvp linearize jacrev jacfwd jacobian hessian hvp vmap"
-    " jit no_grad stop_gradient custom_jvp custom_vjp checkpoint trace numpy errors"
+    " jit no_grad stop_gradient custom_jvp custom_vjp checkpoint functional_call tree_stack trace"
+    " numpy errors"
 )
 
 

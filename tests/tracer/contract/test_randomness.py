@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from numpy.random import normal
 
 from tracer import errors, grad, jacfwd, jacrev, jit, vmap
+from tracer.randomness import reached
 
 X = np.ones(4)
 RNG = np.random.default_rng(0)
@@ -76,6 +79,31 @@ def test_what_does_not_draw_is_no_error():
     np.testing.assert_array_equal(vmap(np.add)(X, noise), X + noise)
     seeded = lambda x: x + np.random.default_rng(7).normal()
     np.testing.assert_array_equal(vmap(seeded)(X), X + np.random.default_rng(7).normal())
+
+
+def test_installed_packages_are_not_looked_into():
+    """They would be searched at every call: all of SciPy, for a function that names one of it."""
+    from scipy.optimize import minimize
+
+    f = lambda x: x if x.ndim == 0 else minimize(x)
+    assert not [*reached(f, [X])]
+    assert RNG in [*reached(draw, [X])]
+
+
+def test_the_first_draw_of_a_process():
+    """NumPy loads numpy.random when it is first named."""
+    program = (
+        "import sys, numpy as np\n"
+        "from tracer import errors, vmap\n"
+        "assert vmap(np.sin)(np.zeros(2)).shape == (2,)\n"
+        "assert 'numpy.random' not in sys.modules\n"
+        "try:\n"
+        "    vmap(lambda x: x + np.random.normal())(np.ones(2))\n"
+        "except errors.RandomnessError:\n"
+        "    print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "refused\n", done.stderr
 
 
 def test_an_exception_is_not_replaced():
