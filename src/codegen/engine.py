@@ -41,7 +41,7 @@ STRAIGHT = 10_000
 little from the rest, and pays most for it."""
 
 LOCK = threading.RLock()
-NAMES = count()
+NAMES, MODULES = count(), count()
 
 
 class Generation:
@@ -138,9 +138,20 @@ def entry_address(target: Target) -> int:
         return ENTRY[0].addresses["entry"]
 
 
+CONTEXTS: list[Any] = []
+
+
+def context() -> Any:
+    """The context of the next module: it keeps each constant and the metadata of each loop until it
+    is dropped itself, so each serves as many modules as a generation does."""
+    if next(MODULES) % LIBRARIES == 0 or not CONTEXTS:
+        CONTEXTS[:] = [llvm.create_context()]
+    return CONTEXTS[0]
+
+
 def parse(text: str) -> Any:
     """The module, which LLVM has found to be sound."""
-    parsed = llvm.parse_assembly(text)
+    parsed = llvm.parse_assembly(text, context())
     parsed.verify()
     return parsed
 
