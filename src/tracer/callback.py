@@ -54,11 +54,13 @@ class Host:
 
     def checked(self, made: Any) -> tuple[Array, ...]:
         """What the function returned, if it is what was promised."""
-        leaves, given = tree.flatten(made)
-        if given != self.treedef and isinstance(made, tuple):
-            leaves, given = tree.flatten(tuple(made))  # a named tuple, as NumPy's are
-        if given != self.treedef:
-            raise self.wrong(f"a result of structure {given}", f"one of structure {self.treedef}")
+        leaves = tree.matched(made, self.treedef)
+        if leaves is None and isinstance(made, tuple):
+            leaves = tree.matched(tuple(made), self.treedef)  # a named tuple, as NumPy's are
+        if leaves is None:
+            given = tree.shown(tree.structure(made))
+            wanted = f"one of structure {tree.shown(self.treedef)}"
+            raise self.wrong(f"a result of structure {given}", wanted)
         return tuple([self.fitted(x, t) for x, t in zip(leaves, self.types, strict=True)])
 
     def fitted(self, x: Any, type_: ArrayType) -> Array:

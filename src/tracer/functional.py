@@ -220,10 +220,11 @@ def stacked(trees: Sequence[Any], function: str) -> Any:
     first, treedef = tree.flatten(trees[0])
     columns = [[x] for x in first]
     for other in trees[1:]:
-        leaves, structure = tree.flatten(other)
-        if structure != treedef:
+        leaves = tree.matched(other, treedef)
+        if leaves is None:
+            both = tree.shown(treedef), tree.shown(tree.structure(other))
             raise refused(
-                f"trees of structures {treedef} and {structure} cannot be stacked",
+                f"trees of structures {both[0]} and {both[1]} cannot be stacked",
                 "All must have the same containers and keys.",
                 function,
             )

@@ -157,11 +157,12 @@ def wrong(rule: Any, gist: str, way_out: str) -> RuleOutputError:
 
 def leaves_like(made: Any, treedef: tree.TreeDef, rule: Any, what: str) -> list[Any]:
     """The leaves of what a rule returned, which must have the structure."""
-    leaves, given = tree.flatten(made)
-    if given != treedef:
+    leaves = tree.matched(made, treedef)
+    if leaves is None:
+        given = tree.shown(tree.structure(made))
         raise wrong(
             rule,
-            f"returned {what} of structure {given}, where {treedef} is wanted.",
+            f"returned {what} of structure {given}, where {tree.shown(treedef)} is wanted.",
             f"Return {what} in the same containers.",
         )
     return leaves

@@ -438,7 +438,10 @@ MISTAKES = {
         lambda p, t: ((p[0],), (t[0],)),
         "returned an output of structure",
     ),
-    "structure of the tangent": (lambda p, t: (p[0], (t[0],)), "returned a tangent of structure"),
+    "structure of the tangent": (
+        lambda p, t: (p[0], (t[0],)),
+        r"returned a tangent of structure \(\*,\), where \* is wanted",
+    ),
     "shape of the output": (
         lambda p, t: (np.stack([p[0], p[0]]), t[0]),
         r"returned an output of type f64\[2\], where f64\[\] is wanted",

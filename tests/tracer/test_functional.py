@@ -312,5 +312,7 @@ def test_mistakes(name):
 
 
 def test_trees_of_other_structures():
-    with pytest.raises(errors.ModuleError, match="cannot be stacked"):
+    with pytest.raises(errors.ModuleError, match=r"{'a': \*} and {'b': \*} cannot be stacked"):
         tree_stack([{"a": X}, {"b": X}])
+    made = tree_stack([{"a": X, "b": 1.0}, {"b": 2.0, "a": X}])
+    np.testing.assert_array_equal(made["b"], [1.0, 2.0])
