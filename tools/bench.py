@@ -95,7 +95,7 @@ def measured(peers: list[Peer], only: str, threads: int, pace: Pace, quick: bool
         for workload in track(chosen, "timing", console=told, transient=True)
     ]
     runs = 1 if quick else 5
-    starts = [start(peer.name, runs) for peer in peers if peer.name in GRADIENT]
+    starts = [start(peer.name, runs, pace.clock) for peer in peers if peer.name in GRADIENT]
     settings = {"threads": threads, **asdict(pace), "quick": quick}
     versions = {peer.name: peer.version for peer in peers}
     versions |= {"Python": platform.python_version(), "NumPy": np.__version__}

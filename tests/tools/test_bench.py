@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("typer")
 pytest.importorskip("rich")
 
-from tools.workloads.measure import Figures, Line, Pace, Start, agree, in_turns
+from tools.workloads.measure import Figures, Line, Pace, Start, agree, in_turns, start
 from tools.workloads.peers import Bound
 from tools.workloads.registry import WORKLOADS
 from tools.workloads.report import mean_ratio, parts, plain, summary, update, verdict
@@ -162,6 +162,12 @@ def test_turns_alternate():
 def test_the_clock_of_work_does_not_count_waiting():
     assert Pace(1, 0.0, "cpu").mean(lambda: sleep(0.05), 2) < 0.05
     assert Pace(1, 0.0, "wall").mean(lambda: sleep(0.05), 2) >= 0.05
+
+
+def test_fresh_processes_are_timed_by_either_clock():
+    for clock in ("wall", "cpu"):
+        found = start("tracer", 1, clock)
+        assert 0 < found.imported < found.gradient
 
 
 def test_a_gradient_that_differs_is_not_timed():

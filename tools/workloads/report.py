@@ -131,7 +131,7 @@ def summary(figures: Figures) -> list[str]:
             for line in figures.lines
             if peer in line.ratios and line.ratio(peer) < 1
         )
-        if faster and peer != "numpy":
+        if faster and peer != "numpy" and not peer.endswith(ALONE):
             listed = "; ".join(f"{name} ({ratio:.2g})" for ratio, name in faster)
             said.append(f"{title(peer)} is faster: {listed}.")
     return said
