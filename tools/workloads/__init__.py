@@ -31,7 +31,7 @@ class Target:
         what = "first call " if self.first else ""
         if not self.peer:
             return f"{what}≤ {spoken(self.bound)}"
-        name = {"c": "C", "jax": "JAX"}[self.peer]
+        name = {"c": "C", "jax": "JAX"}.get(self.peer, self.peer)
         if self.bound < 1:
             return f"{what}≤ {name} / {1 / self.bound:.3g}"
         return f"{what}≤ {self.bound:.3g} x {name}"
