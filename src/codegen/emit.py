@@ -21,6 +21,7 @@ from codegen.items import (
     Item,
     Loop,
     MemoryStep,
+    Node,
     Open,
     ScanStep,
     Static,
@@ -33,7 +34,7 @@ from codegen.pairwise import Pairwise, blocks, cut_at, long_sums
 from codegen.parallel import Region
 from codegen.plan import PASSED
 from codegen.scalar import Accumulator, At, EmitKernel, Register
-from codegen.schedule import Node
+from codegen.strips import STRIP
 from codegen.text import TYPES
 from ir.ops import Guard
 from ir.program import Value
@@ -64,7 +65,7 @@ class Emitter:
     def loop(self, loop: Loop) -> None:
         """The steps of a loop one by one, or block by block where a long sum is cut at it."""
         sums = long_sums(loop)
-        with blocks(self.k, loop, min(sums.values())) if sums else nullcontext():
+        with blocks(self.k, [loop], min(sums.values())) if sums else nullcontext():
             for step in sums:
                 self.carry_on(step, (self.k.const(0, step.value.type.dtype),))
             with self.k.loop(loop.axis):
@@ -75,14 +76,16 @@ class Emitter:
     # Regions: blocks that accumulate on their own, and what becomes of their accumulators.
 
     def block(self, found: Region) -> None:
-        """The steps from ``%low`` to ``%high`` of a region's loop, and what they accumulate."""
+        """The steps from ``%low`` to ``%high`` of a region's loops, and what they accumulate."""
         axis = Axis(0, max(found.blocks, 2))
         self.k.counters[axis] = "%block"
         self.block_at = along(axis)
-        self.k.ends[found.loop.axis] = "%low", "%high"
+        self.k.ends.update({loop.axis: ("%low", "%high") for loop in found.loops})
         for step in found.folds:
             self.begin(step)
-        self.nodes([found.loop])
+        several = len(found.loops) > 1
+        with blocks(self.k, found.loops, STRIP) if several else nullcontext():
+            self.nodes(list(found.loops))
         for step in found.folds:
             if isinstance(step, FoldStep):
                 self.k.store(self.partials[step], (self.block_at,), self.total(step))
@@ -321,11 +324,6 @@ class Emitter:
             self.f.do(f"store ptr {pointer}, ptr {at}")
         return made
 
-    def contraction(self, item: Contraction) -> None:
-        x, y = (self.k.pointer(self.k.buffers[v]) for v in item.eq.operands)
-        out = self.k.pointer(self.k.buffers[item.value])
-        contraction.emit(self.f, item.eq.op, item.types, x, y, out)
-
 
 EMIT: dict[type[Item], Callable[[Emitter, Any], None]] = {
     Compute: Emitter.compute,
@@ -339,6 +337,6 @@ EMIT: dict[type[Item], Callable[[Emitter, Any], None]] = {
     MemoryStep: Emitter.memory_step,
     Update: Emitter.update,
     Effect: Emitter.effect,
-    Contraction: Emitter.contraction,
+    Contraction: lambda emitter, item: contraction.emit(emitter.k, item),
     HostCall: Emitter.host_call,
 }

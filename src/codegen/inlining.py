@@ -14,7 +14,7 @@ DEEPEST = 32
 """Inlined equations between a read and what is stored."""
 
 
-CHEAP = 6
+CHEAP = 8
 """Additions, products and the like that are computed again where a neighbour is read."""
 
 
@@ -26,6 +26,8 @@ class Inlining(dict[Value, Equation]):
         self.again: dict[Value, Equation] = {}
         """Equations so cheap that a neighbour's element is computed again and not stored."""
         self.weight: dict[Value, int] = {}
+        """What an element costs to compute from what is stored; 0 of what is stored itself."""
+        self.moved = moved(program)
         self.roots: dict[Value, tuple[Value, ...]] = {}
         self.waits: dict[Value, tuple[Value, ...]] = {}
         """The stored values that must be known before an inlined one is read, besides its own."""
@@ -41,17 +43,23 @@ class Inlining(dict[Value, Equation]):
                 self.weigh(eq)
 
     def weigh(self, eq: Equation) -> None:
-        """Note an elementwise equation that costs little from what is stored anyway."""
+        """Note an elementwise equation that costs little from what is stored anyway.
+
+        One that reads nothing stored is inlined: a few operations are less than a load.
+        """
         below = [r for v in eq.operands for r in self.stored_under(v)]
         own = eq.op.work([v.type for v in eq.operands], [eq.result.type])
         total = own // max(eq.result.type.size, 1)
-        total += sum(self.weight.get(v, 0) for v in dict.fromkeys(below))
-        self.weight[eq.result] = total
+        total += sum(self.weight.get(v, 0) for v in dict.fromkeys([*below, *eq.operands]))
+        self.weight[eq.result] = 0 if total > CHEAP and eq.result in self.moved else total
+        if total <= CHEAP and not below:
+            return self.add(eq)
         lasting = self.overwritten.keys().isdisjoint(below) and self.piecewise.isdisjoint(
             eq.operands
         )
         if total <= CHEAP and eq.result.type.size > SMALL and lasting:
             self.again[eq.result] = eq
+        return None
 
     def where(self, v: Value, at: tuple[Index, ...]) -> Equation | None:
         """The equation to compute the element from where it is read; None where it is stored."""
@@ -67,6 +75,8 @@ class Inlining(dict[Value, Equation]):
         self.roots[eq.result] = tuple(dict.fromkeys(below))
         if waits := self.waited(eq):
             self.waits[eq.result] = waits
+        if not below:
+            self.weight.setdefault(eq.result, sum(self.weight.get(v, 0) for v in eq.operands))
         pieces = any(v in self.piecewise for v in eq.operands)
         if pieces or isinstance(eq.op, ops.Pad | ops.Concatenate):
             self.piecewise.add(eq.result)
@@ -160,6 +170,18 @@ def updates_of(program: Program) -> dict[Value, int]:
         if eq.operands and not eq.op.movement:
             ours.update(eq.results)
     return {v: position for v, position in first.items() if v not in kept}
+
+
+def moved(program: Program) -> set[Value]:
+    """The values that are read at other places than their own: unless they are cheap, stored."""
+    found: set[Value] = set()
+    for eq in reversed(program.equations):
+        shifts = eq.op.movement and not isinstance(
+            eq.op, ops.Broadcast | ops.StopGradient | ops.Barrier
+        )
+        if shifts or (eq.op.movement and eq.result in found):
+            found.update(eq.operands)
+    return found
 
 
 def read_once_elementwise(program: Program) -> set[Value]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from codegen.access import Read
 from codegen.index import Affine, Axis, Index, along, bounds
+from codegen.kernels.products import Product
 from ir.program import Equation, Value
-from ir.types import ArrayType
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Loop:
 
     axis: Axis
     body: list[Loop | Item] = field(default_factory=list)
+    strip: list[Loop] = field(default_factory=list)
+    """The loops, itself one, that are run a number of steps at a time, one after the other."""
 
 
 @dataclass(eq=False, repr=False)
@@ -179,10 +181,14 @@ class HostCall(Item):
 
 @dataclass(eq=False, repr=False)
 class Contraction(Item):
-    """A call of the BLAS on whole arrays."""
+    """Calls of the BLAS on stored arrays: one for each step of the levels, or all of them."""
 
-    types: tuple[ArrayType, ...] = ()
-    """What the operands are to the contraction; their buffers may be those of other shapes."""
+    product: Product | None = None
+    size: int = 0
+    """The multiplications of one call."""
+
+
+Node = Loop | Item
 
 
 def aligned(item: Item, depth: int, dependency: Dependency) -> bool:

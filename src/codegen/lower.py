@@ -7,13 +7,12 @@ from math import prod
 
 from codegen.emit import Emitter
 from codegen.functions import LIBRARY, SPECIAL, attributes, operand_count, symbol
-from codegen.items import Effect, HostCall
+from codegen.items import Effect, HostCall, Node
 from codegen.kernels.contraction import CALLS
 from codegen.memory import Buffer, Storage
 from codegen.parallel import Region
 from codegen.plan import PASSED, Plan
 from codegen.scalar import EmitKernel
-from codegen.schedule import Node
 from codegen.target import Target
 from codegen.text import MEMORY, TYPES, Function, Loops, number
 from ir.ops import Guard, Literal
@@ -122,7 +121,7 @@ def task(made: Chunk) -> str:
     """The function that runs the numbered block of a region: ``(context, block)``."""
     found = made.region
     assert found is not None
-    axis = found.loop.axis
+    axis = found.loops[0].axis
     f = Function(f"{made.function.name}.task")
     f.head = f"define internal void @{f.name}(ptr %context, i64 %block) nounwind {{"
     args = []

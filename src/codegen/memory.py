@@ -7,10 +7,21 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from codegen.index import Index
-from codegen.items import Carried, Close, Item, Level, Loop, MemoryStep, Open, Static, Update
+from codegen.items import (
+    Carried,
+    Close,
+    Contraction,
+    Item,
+    Level,
+    Loop,
+    MemoryStep,
+    Node,
+    Open,
+    Static,
+    Update,
+)
 from codegen.parallel import Region, region
 from codegen.plan import Plan, buffer_of
-from codegen.schedule import Node
 from ir.program import Value
 from ir.types import DTYPES
 
@@ -72,7 +83,8 @@ def store(plan: Plan) -> Storage:
     for n, (v, bound) in enumerate(spans.items()):
         root = buffer_of(plan, v)
         if root in plan.results:
-            storage.buffers[v] = spanning("result", plan.results[root], v)
+            order = plan.orders.get(v)
+            storage.buffers[v] = spanning("result", plan.results[root], v, (), order)
         elif bound:
             row = spanning("row", n, v, plan.definitions[v][0].levels[:bound])
             if row.nbytes <= STACK:
@@ -91,7 +103,8 @@ def place_in_workspace(plan: Plan, spans: dict[Value, int], storage: Storage) ->
     slots = Slots()
     wanted: list[tuple[tuple[int, int], Value | Carried, Buffer]] = []
     for v, lifetime in find_lifetimes(plan, spans, storage).items():
-        buffer = spanning("slot", 0, v, plan.definitions[v][0].levels[: spans[v]])
+        around = plan.definitions[v][0].levels[: spans[v]]
+        buffer = spanning("slot", 0, v, around, plan.orders.get(v))
         wanted.append((lifetime, v, buffer))
     wanted += partial_sums(plan, storage)
     for (first, last), what, buffer in sorted(wanted, key=lambda entry: entry[0]):
@@ -107,21 +120,27 @@ def partial_sums(
     plan: Plan, storage: Storage
 ) -> list[tuple[tuple[int, int], Value | Carried, Buffer]]:
     """A buffer for each fold over a region, with the lifetime from its loop to its combination."""
-    where: dict[object, int] = {node: n for n, node in enumerate(plan.tree)}
-    closed = {node.step: n for n, node in enumerate(plan.tree) if isinstance(node, Close)}
+    where = times(storage)
+    closed = {node.step: where[node] for node in plan.tree if isinstance(node, Close)}
     wanted: list[tuple[tuple[int, int], Value | Carried, Buffer]] = []
     for found in filter(None, storage.regions):
         for fold in found.folds:
             type = fold.value.type.batched(found.blocks)
             buffer = Buffer("slot", 0, type.dtype, tuple(range(type.rank)), type.shape)
-            wanted.append(((where[found.loop], closed[fold]), fold, buffer))
+            wanted.append(((where[found.loops[0]], closed[fold]), fold, buffer))
     return wanted
 
 
-def spanning(kind: str, number: int, v: Value, around: Sequence[Level] = ()) -> Buffer:
-    """A buffer for the dimensions that the loops ``around`` it leave open."""
+def spanning(
+    kind: str,
+    number: int,
+    v: Value,
+    around: Sequence[Level] = (),
+    order: Sequence[int] | None = None,
+) -> Buffer:
+    """A buffer for the dimensions that the loops ``around`` it leave open, in the given order."""
     fixed = {level.dim for level in around}
-    dims = tuple([d for d in range(v.type.rank) if d not in fixed])
+    dims = tuple([d for d in order or range(v.type.rank) if d not in fixed])
     return Buffer(kind, number, v.type.dtype, dims, tuple([v.type.shape[d] for d in dims]))
 
 
@@ -136,7 +155,7 @@ def leaves(nodes: list[Node]) -> Iterator[Item]:
 
 def shared_out(item: Item, storage: Storage) -> bool:
     """Whether the item's outermost loop is run by several threads."""
-    return any(region is not None and region.loop in item.path for region in storage.regions)
+    return any(found is not None and item.path[0] in found.loops for found in storage.regions)
 
 
 def cut(tree: list[Node]) -> tuple[list[list[Node]], list[Region | None]]:
@@ -162,10 +181,12 @@ def together(tree: list[Node]) -> Iterator[list[Node]]:
     part: list[Node] = []
     begun = False
     for node in tree:
-        if region(node) is not None:
+        if (found := region(node)) is not None:
             yield from ([part] if part else [])
-            yield [node]
+            yield list(found.loops)
             part, begun = [], False
+        elif isinstance(node, Loop) and node.strip:
+            pass  # stands with the first loop of its strip
         elif begun and not isinstance(node, Close):
             yield part
             part, begun = [node], not isinstance(node, Open)
@@ -223,6 +244,8 @@ def needs_memory(
     maker = makers[0]
     if len(makers) > 1 or chunk_of[maker] != chunk_of[reader]:
         return True
+    if isinstance(maker, Contraction) or isinstance(reader, Contraction):
+        return True
     if isinstance(maker, Static):
         return not all(isinstance(i, int) for i in index)
     if isinstance(maker, Update):  # its dimensions are those of the updates
@@ -233,12 +256,22 @@ def needs_memory(
     return shared(maker, reader) < around
 
 
+def times(storage: Storage) -> dict[Node, int]:
+    """When each top-level node is run; the loops of a strip are run at the same time."""
+    found: dict[Node, int] = {}
+    for nodes, shared in zip(storage.chunks, storage.regions, strict=True):
+        for node in nodes:
+            known = found[nodes[0]] if shared is not None and node is not nodes[0] else len(found)
+            found[node] = known
+    return found
+
+
 def find_lifetimes(
     plan: Plan, spans: dict[Value, int], storage: Storage
 ) -> dict[Value, tuple[int, int]]:
     """For each workspace buffer, the top-level nodes at which it is first and last touched."""
-    where: dict[Item, int] = {}
-    for n, node in enumerate(plan.tree):
+    where: dict[Node, int] = {}
+    for node, n in times(storage).items():
         where.update(dict.fromkeys(leaves([node]), n))
     lifetimes: dict[Value, tuple[int, int]] = {}
 

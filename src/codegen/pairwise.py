@@ -6,7 +6,7 @@ not depend on the number of threads. Higham, Accuracy and Stability of Numerical
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 
@@ -54,18 +54,18 @@ def long_sums(loop: Loop) -> dict[FoldStep, int]:
 
 
 @contextmanager
-def blocks(k: EmitKernel, loop: Loop, steps: int) -> Iterator[None]:
-    """A loop over blocks of the loop's steps; opened inside it, the loop runs over one block."""
-    axis, f = loop.axis, k.f
+def blocks(k: EmitKernel, loops: Sequence[Loop], steps: int) -> Iterator[None]:
+    """A loop over blocks of the loops' steps; opened inside it, each runs over one block."""
+    axis, f = loops[0].axis, k.f
     low, high = k.ends.get(axis, (axis.low, axis.high))
     count = f(f"sub i64 {high}, {low}")
     count = f(f"udiv i64 {f(f'add i64 {count}, {steps - 1}')}, {steps}")
     with f.loop(0, count) as block, k.scope():
         begin = f(f"add nsw i64 {f(f'mul nsw i64 {block}, {steps}')}, {low}")
         end = f(f"call i64 @llvm.smin.i64(i64 {f(f'add nsw i64 {begin}, {steps}')}, i64 {high})")
-        k.ends[axis] = begin, end
+        k.ends.update({loop.axis: (begin, end) for loop in loops})
         yield
-    k.ends[axis] = low, high
+    k.ends.update({loop.axis: (low, high) for loop in loops})
 
 
 class Pairwise:

@@ -14,11 +14,11 @@ from codegen.items import (
     Item,
     Loop,
     MemoryStep,
+    Node,
     Open,
     ScanStep,
     Update,
 )
-from codegen.schedule import Node
 
 LARGE = 400_000
 """Work of a loop, in the weights of ``Op.cost``, from which waking threads pays."""
@@ -30,9 +30,9 @@ PARTIALS = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A top-level loop whose blocks run at the same time."""
+    """A top-level loop, or a strip of them, whose blocks run at the same time."""
 
-    loop: Loop
+    loops: tuple[Loop, ...]
     step: int
     """Steps of the loop in a block."""
     blocks: int
@@ -42,16 +42,19 @@ class Region:
 
 def region(node: Node) -> Region | None:
     """The loop as a region, if it is large enough and its steps do not meet in memory."""
-    if not isinstance(node, Loop) or work(node) < LARGE or node.axis.extent < 2:
+    if not isinstance(node, Loop) or node.axis.extent < 2:
+        return None
+    loops = tuple(node.strip or [node])
+    if loops[0] is not node or sum(map(work, loops)) < LARGE:
         return None
     step = -(-node.axis.extent // BLOCKS)
     blocks = -(-node.axis.extent // step)
-    items = list(leaves(node))
+    items = [item for loop in loops for item in leaves(loop)]
     folds = tuple([i for i in items if isinstance(i, Carried) and i.opens == 0])
     apart = all(hasattr(i.eq.op, "pair") and fits(i, blocks) for i in folds)
-    meeting = any(isinstance(i, Update | Effect | Contraction) for i in items)
+    meeting = any(isinstance(i, Update | Effect) for i in items)
     meeting = meeting or any(isinstance(i, ScanStep) and i.opens == 0 for i in items)
-    return Region(node, step, blocks, folds) if apart and not meeting else None
+    return Region(loops, step, blocks, folds) if apart and not meeting else None
 
 
 def fits(item: Carried, blocks: int) -> bool:
@@ -74,4 +77,6 @@ def work(node: Node) -> int:
         return node.axis.extent * sum(work(inner) for inner in node.body)
     if isinstance(node, Open | Close | Fill):
         return 1
+    if isinstance(node, Contraction):
+        return node.size
     return node.eq.op.cost + 2 * len(node.reads)

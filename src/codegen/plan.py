@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from codegen.inlining import Inlining
-from codegen.items import Item
-from codegen.schedule import Node
+from codegen.items import Item, Node
 from ir.program import Equation, Program, Value
 
 PASSED = 2**31 - 1
@@ -30,6 +29,8 @@ class Plan:
     """Values that a guard or check depends on: what decides is computed as NumPy computes it."""
     in_memory: set[Value] = field(default_factory=set)
     """Values that some item addresses in memory, wherever else they are kept."""
+    orders: dict[Value, tuple[int, ...]] = field(default_factory=dict)
+    """The order of a value's dimensions in its buffer, where that is not their own."""
     results: dict[Value, int] = field(default_factory=dict)
     """Values that are computed right in a result's buffer."""
     effects: list[Equation] = field(default_factory=list)

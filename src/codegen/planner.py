@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codegen.access import SYMBOL, PlanKernel, UnrolledKernel
 from codegen.callbacks import trampoline
+from codegen.claims import claimed
 from codegen.cuts import Cuts, Space
 from codegen.index import Affine, Axis, along
 from codegen.inlining import SMALL, Inlining
@@ -59,7 +60,9 @@ class Planner:
         for eq in reversed(inlining.saved.values()):
             self.saved.setdefault(eq.operands[0], []).append(eq)
         self.readers: dict[Value, list[Item]] = {}
+        self.claims = claimed(program, inlining, self.plan.orders)
         self.whole: dict[Value, Value] = {}
+        self.reorderings: dict[tuple[Value, tuple[int, ...]], Value] = {}
 
     # One method for each way in which an op says how it is computed.
 
@@ -228,39 +231,44 @@ class Planner:
         self.add(StaticUpdate(eq, eq.result, cost=eq.operands[1].type.size), kernel)
 
     def contraction(self, eq: Equation) -> None:
-        """A BLAS call: both operands whole, in memory, and lying as matrices."""
-        op = eq.op
-        assert isinstance(op, ops.DotGeneral)
-        op, perms = contraction.arranged(op, (eq.operands[0].type.rank, eq.operands[1].type.rank))
-        read = [
-            v if perm is None else self.permuted(v, perm)
-            for v, perm in zip(eq.operands, perms, strict=True)
-        ]
-        whole = [self.in_order(v) for v in read]
-        plain = Equation(op, tuple(whole), eq.results, (), eq.loc)
-        item = Contraction(plain, eq.result, cost=50, types=tuple([v.type for v in read]))
-        self.wait(item, eq)
-        for v in whole:
-            item.dependencies += [Dependency(d, None) for d in self.plan.definitions.get(v, ())]
-            self.readers.setdefault(v, []).append(item)
-        self.plan.in_memory |= {*whole, eq.result}
-        self.add(item, PlanKernel(self.plan.inlined))
+        """Calls of the BLAS, on operands that are stored and, where they must be, copied.
 
-    def permuted(self, v: Value, perm: tuple[int, ...]) -> Value:
-        """The value with its axes in another order, inlined where it is read."""
-        op = ops.Permute(perm)
-        made = Value(op.infer(v.type))
-        self.plan.inlined[made] = Equation(op, (v,), (made,))
-        if v in self.plan.inlined.waits:
-            self.plan.inlined.waits[made] = self.plan.inlined.waits[v]
-        return made
+        Calls that are small stand in loops like any other, which threads may share.
+        """
+        found = contraction.planned(eq, self.plan.inlined, self.plan.orders)
+        if found is None:  # no call writes in the order that the result has
+            self.claims = {v: under for v, under in self.claims.items() if under != eq.result}
+            del self.plan.orders[eq.result]
+            found = contraction.planned(eq, self.plan.inlined, self.plan.orders)
+            assert found is not None
+        operands = [
+            v if order is None else self.reordered(v, order)
+            for v, order in zip(eq.operands, found.copies, strict=True)
+        ]
+        plain = Equation(eq.op, tuple(operands), eq.results, (), eq.loc)
+        item = Contraction(plain, eq.result, cost=50, product=found.product, size=found.size)
+        axes = [Axis(0, n) for n in eq.result.type.shape]
+        if found.size <= contraction.SERIAL:
+            item.levels = [Level(axes[d], d) for d in found.product.apart]
+        kernel = PlanKernel(self.plan.inlined)
+        found_reads = contraction.reads(plain, axes, item.levels, kernel)
+        kernel.access.reads.update(dict.fromkeys(found_reads))
+        self.add(item, kernel)
+
+    def reordered(self, v: Value, order: tuple[int, ...]) -> Value:
+        """A copy of the value with its dimensions in another order in memory."""
+        if (v, order) not in self.reorderings:
+            made = self.copied(v)
+            self.plan.orders[made] = order
+            self.reorderings[v, order] = made
+        return self.reorderings[v, order]
 
     def in_order(self, v: Value) -> Value:
         """A stored value whose buffer holds the elements of ``v`` in row-major order."""
         under = v
         while isinstance((eq := self.plan.inlined.get(under)) and eq.op, ops.Reshape | ops.Barrier):
             under = self.plan.inlined[under].operands[0]
-        if under not in self.plan.inlined:
+        if under not in self.plan.inlined and under not in self.plan.orders:
             return under
         if v not in self.whole:
             self.whole[v] = self.copied(v)
@@ -313,8 +321,10 @@ class Planner:
         for n, v in enumerate(self.plan.program.results):
             if not v.type.size:
                 continue
-            if v not in self.plan.definitions or buffer_of(self.plan, v) in taken:
-                v = self.copied(v)
+            under = self.claims.get(v, v)
+            if under not in self.plan.definitions or buffer_of(self.plan, under) in taken:
+                under = self.copied(v)
+            v = under
             taken.add(buffer_of(self.plan, v))
             self.plan.results[buffer_of(self.plan, v)] = n
             self.plan.in_memory.add(v)

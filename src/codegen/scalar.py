@@ -145,7 +145,10 @@ class EmitKernel:
         self.f.do(f"store {MEMORY[buffer.dtype]} {name}, ptr {address}")
 
     def address(self, buffer: Buffer, at: At) -> str:
-        position = flat([at[d] for d in buffer.dims], buffer.shape)
+        return self.spot(buffer, flat([at[d] for d in buffer.dims], buffer.shape))
+
+    def spot(self, buffer: Buffer, position: Index) -> str:
+        """The address of the element at a position in the buffer."""
         base = self.pointer(buffer)
         if position == 0:
             return base

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from codegen.index import Axis
-from codegen.items import Carried, Close, Fill, Item, Loop, MemoryStep, Open, aligned
+from codegen.items import Carried, Close, Fill, Item, Loop, MemoryStep, Node, Open, aligned
+from codegen.parallel import region
+from codegen.strips import phases
 
-Node = Loop | Item
 TRIES = 8
 """How many open loops an item looks at before it opens one of its own."""
 
@@ -49,15 +50,29 @@ class Body:
             if len(first.levels) <= self.depth:
                 made += members
                 continue
-            axis = first.levels[self.depth].axis
+            loops = self.loops([members])
+            if not self.depth and region(loops[0]) and (apart := phases(members)):
+                for item in members:
+                    item.path.clear()
+                loops = self.loops(apart)
+            carried = [m for m in members if isinstance(m, Carried) and m.opens == self.depth]
+            made += [opening(m) for m in carried]
+            made += loops
+            made += [Close(m.eq, m.value, path=m.path[: self.depth], step=m) for m in carried]
+        return made
+
+    def loops(self, parts: list[list[Item]]) -> list[Loop]:
+        """A loop for each part of a group, which are one strip if they are several."""
+        made = []
+        for members in parts:
+            axis = members[0].levels[self.depth].axis
             loop = Loop(Axis(axis.low, axis.high))
             for item in members:
                 item.path.append(loop)
             loop.body = Body(members, self.depth + 1).nodes()
-            carried = [m for m in members if isinstance(m, Carried) and m.opens == self.depth]
-            made += [opening(m) for m in carried]
             made.append(loop)
-            made += [Close(m.eq, m.value, path=m.path[: self.depth], step=m) for m in carried]
+        for loop in made if len(made) > 1 else ():
+            loop.strip = made
         return made
 
     def group_for(self, item: Item) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.index import Axis
-from codegen.items import Close, Effect, Item, Loop, Open, Static
+from codegen.items import Close, Effect, Item, Loop, Node, Open, Static
 from codegen.memory import Storage
 from codegen.plan import Plan
-from codegen.schedule import Node
+from codegen.strips import STRIP
 from ir.program import Value
 
 
@@ -27,6 +27,7 @@ def show_plan(plan: Plan, storage: Storage) -> str:
     for n, nodes in enumerate(storage.chunks):
         found = storage.regions[n]
         blocks = f", one of {found.blocks} blocks" if found else ""
+        blocks += f", {STRIP} steps at a time" if found and len(found.loops) > 1 else ""
         lines.append(f"  function {n}{blocks}")
         lines += body(nodes, "    ", names, axes, storage)
     moved = sum(v.type.nbytes for v in (*plan.program.params, *plan.program.results))

@@ -112,8 +112,6 @@ class Simulation:
         if isinstance(item, Close):
             assert item.step is not None
             return self.finish(item.step)
-        for v in item.eq.operands if isinstance(item, Contraction) else ():
-            self.whole(v)
         if isinstance(item, Update) and item.value not in self.updated:
             self.whole(self.older(item))
         env = self.environment(item)
@@ -142,8 +140,13 @@ class Simulation:
         elif isinstance(item, Update):
             self.update(item)
         elif isinstance(item, Static | Contraction):
+            at = {
+                level.dim: self.counters[loop.axis]
+                for level, loop in zip(item.levels, item.path, strict=True)
+            }
             for spot in every(v):
-                self.done(v, spot)
+                if all(spot[d] == n for d, n in at.items()):
+                    self.done(v, spot)
         elif item in self.plan.items and item.eq.results:
             self.done(v, self.place(item))
         else:

@@ -353,4 +353,15 @@ CASES: list[Case] = [
           %2: f64[4,2] = dot_general[contract=((0,), (1,))] %0, %1
           return %2
         """),
+    (laws.count_of_one, """
+        (%0: i64[3,1])
+          %1: i64[3,1] = iota[dtype='i64', shape=(3, 1), axis=1]
+          %2: i64[3,1] = mul %0, %1
+          return %2
+        """, """
+        (%0: i64[3,1])
+          %1: i64[3,1] = constant[value=0, dtype='i64', shape=(3, 1)]
+          %2: i64[3,1] = mul %0, %1
+          return %2
+        """),
 ]  # fmt: skip

@@ -20,6 +20,7 @@ from ir.ops import (
     Div,
     DotGeneral,
     IntegerPow,
+    Iota,
     Mul,
     Neg,
     Not,
@@ -276,6 +277,12 @@ def constant_moved(b: Builder, op: Op, x: Term) -> Value | None:
         return None
     moved = op.infer(x.type)
     return b(Constant(x.number(), moved.dtype, moved.shape))  # type: ignore[no-any-return]
+
+
+@law(Iota)
+def count_of_one(b: Builder, op: Iota) -> Value | None:
+    """counting along an axis of size 1 gives 0 everywhere"""
+    return b(Constant(0, op.dtype, op.shape)) if op.shape[op.axis] == 1 else None
 
 
 @law(Slice)
