@@ -159,7 +159,7 @@ def test_an_exception_of_the_user_is_not_replaced():
 
     def f(x):
         try:
-            np.asarray(x)
+            x.__array__()
         except errors.EscapeError as error:
             raise Mine from error
 
