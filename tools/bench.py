@@ -77,16 +77,20 @@ def installed(names: Sequence[str], threads: int, console: Console) -> list[Peer
     return found
 
 
-def measured(peers: list[Peer], only: str, threads: int, pace: Pace, quick: bool) -> Figures:
+def measured(
+    peers: list[Peer], only: Sequence[str], threads: int, pace: Pace, quick: bool
+) -> Figures:
     """Every workload whose name holds the text, and fresh processes."""
     import numpy as np
 
     from tools.workloads.measure import GRADIENT, Figures, compare, start, warm_up
     from tools.workloads.registry import WORKLOADS
 
-    chosen = [w for name, w in WORKLOADS.items() if only in name]
+    chosen = [w for name, w in WORKLOADS.items() if any(text in name for text in only)]
     if not chosen:
-        raise typer.BadParameter(f"no workload's name holds {only!r}: {', '.join(WORKLOADS)}")
+        raise typer.BadParameter(
+            f"no workload's name holds {' or '.join(only)}: {', '.join(WORKLOADS)}"
+        )
     scale = QUICK if quick else 1.0
     warm_up(peers)
     told = Console(stderr=True)
@@ -114,7 +118,9 @@ def show(figures: Figures, console: Console) -> None:
 
 def main(
     vs: Annotated[str, typer.Option(help="peers, of jax,torch,autograd,numpy,c")] = EVERYONE,
-    only: Annotated[str, typer.Option(help="workloads whose name holds this text")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(help="workloads whose name holds this, or another such text")
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="for every peer; 0: all cores")] = 0,
     rounds: Annotated[int, typer.Option(min=1, help="timed turns beside each peer")] = 9,
     seconds: Annotated[float, typer.Option(min=0, help="length of one turn")] = 0.05,
@@ -147,7 +153,7 @@ def main(
         figures = Figures.read(json.loads(read.read_text()))
     else:
         peers = installed([name for name in vs.split(",") if name], threads, console)
-        figures = measured(peers, only, threads, Pace(rounds, seconds, clock), quick)
+        figures = measured(peers, only or [""], threads, Pace(rounds, seconds, clock), quick)
     show(figures, console)
     if json_file is not None:
         json_file.write_text(json.dumps(figures.document(), indent=1) + "\n")

@@ -181,5 +181,5 @@ def test_a_gradient_that_differs_is_not_timed():
 
 def test_names_that_do_not_exist_are_refused():
     assert "there is no 'jaxx'" in bench("--vs", "jaxx").stderr
-    assert "no workload's name" in bench("--vs", "", "--only", "fft").stderr
+    assert "no workload's name" in bench("--vs", "", "--only", "fft", "--only", "svd").stderr
     assert "there is no clock 'sun'" in bench("--vs", "", "--clock", "sun").stderr
