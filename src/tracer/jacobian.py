@@ -221,7 +221,7 @@ def jacobian(
         "auto": cheaper_blocks,
     }
     if mode not in modes:
-        raise VmapError(
+        raise ValueError(
             message(f"jacobian: mode={mode!r} is unknown.", f"Modes: {', '.join(modes)}.")
         )
     return matrix(func, argnums, has_aux, "jacobian", modes[mode], chunk_size)
