@@ -271,6 +271,10 @@ class Compiled:
         """The work counted so far by an instrumented build."""
         return runtime.read_counter(self.code.addresses["executed"])
 
+    def accesses(self) -> int:
+        """The loads and stores counted so far by an instrumented build, part of the work."""
+        return runtime.read_counter(self.code.addresses["executed"] + 8)
+
 
 def compile_program(
     program: Program,

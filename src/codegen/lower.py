@@ -37,7 +37,8 @@ class Module:
 def lower(
     plan: Plan, storage: Storage, target: Target, count: bool = False, fastmath: bool = False
 ) -> Module:
-    """The module of a plan; ``count`` makes it add up the work it executes, in ``@executed``."""
+    """The module of a plan; ``count`` makes it add up the work it executes and
+    its loads and stores, in ``@executed``."""
     loops = Loops()
     functions = [
         chunk(Function(f"chunk{n}", loops, count, fastmath), nodes, found, plan, storage)
@@ -48,7 +49,7 @@ def lower(
     parts = [
         f'target triple = "{target.triple}"',
         *literals(plan),
-        *(["@executed = global i64 0"] if count else []),
+        *(["@executed = global [2 x i64] zeroinitializer"] if count else []),
         *(f.function.text() for f in functions),
         *{name: text for f in functions for name, text in f.function.helpers.items()}.values(),
         *(task(f) for f in functions if f.region),

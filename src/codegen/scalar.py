@@ -130,7 +130,7 @@ class EmitKernel:
 
     def load(self, buffer: Buffer, at: At) -> Register:
         address = self.address(buffer, at)
-        self.f.spend(2)
+        self.f.reach()
         name = self.f(f"load {MEMORY[buffer.dtype]}, ptr {address}")
         if buffer.dtype == "bool":
             name = self.f(f"trunc i8 {name} to i1")
@@ -141,7 +141,7 @@ class EmitKernel:
         if buffer.dtype == "bool":
             name = self.f(f"zext i1 {name} to i8")
         address = self.address(buffer, at)
-        self.f.spend(2)
+        self.f.reach()
         self.f.do(f"store {MEMORY[buffer.dtype]} {name}, ptr {address}")
 
     def address(self, buffer: Buffer, at: At) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ir.types import DTYPES
+from ir.work import ACCESS
 
 TYPES = {"bool": "i1", "i32": "i32", "i64": "i64", "f32": "float", "f64": "double"}
 MEMORY = TYPES | {"bool": "i8"}
@@ -66,7 +67,7 @@ class Function:
         self.block = "start"
         self.registers = 0
         self.blocks = 0
-        self.cost = 0
+        self.cost = self.accesses = 0
         self.count_cost = count_cost
         self.fastmath = fastmath
         """Whether the user lets arithmetic be that of real numbers."""
@@ -103,12 +104,19 @@ class Function:
         """Count executed work, in an instrumented build."""
         self.cost += weight
 
+    def reach(self) -> None:
+        """Count a load or a store."""
+        self.spend(ACCESS)
+        self.accesses += 1
+
     def settle(self) -> None:
-        """Before control leaves a block: add what it spends to the counter."""
-        if self.count_cost and self.cost:
-            old = self("load i64, ptr @executed")
-            self.do(f"store i64 {self(f'add i64 {old}, {self.cost}')}, ptr @executed")
-        self.cost = 0
+        """Before control leaves a block: add what it spends to the counters."""
+        for n, spent in enumerate((self.cost, self.accesses)):
+            if self.count_cost and spent:
+                at = self(f"getelementptr i64, ptr @executed, i64 {n}")
+                old = self(f"load i64, ptr {at}")
+                self.do(f"store i64 {self(f'add i64 {old}, {spent}')}, ptr {at}")
+        self.cost = self.accesses = 0
 
     def label(self, name: str) -> None:
         self.lines.append(f"{name}:")

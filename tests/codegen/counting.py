@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codegen.engine import Compiled, compile_program
-from ir.work import work
+from ir.work import ACCESS, work
 from tracer import jit
 from tracer.jit import native
 
@@ -19,6 +19,14 @@ def counted(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Compiled, lis
     compiled = compile_program(variant.program, count=True)
     assert compiled.executed() == 0
     return compiled, compiled(*map(native, leaves), *variant.held)
+
+
+def arithmetic_ratio(compiled: Compiled) -> float:
+    """The same of arithmetic alone, without loads and stores."""
+    program = compiled.program
+    moved = sum(v.type.size for v in (*program.params, *program.results))
+    executed = compiled.executed() - ACCESS * compiled.accesses()
+    return executed / (work(program) - ACCESS * moved)
 
 
 def ratio(compiled: Compiled) -> float:

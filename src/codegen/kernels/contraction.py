@@ -25,9 +25,11 @@ CALLS = {"gemm": 13}
 
 LARGE = 16 * 16 * 16
 """Multiplications of one matrix product from which a BLAS call pays."""
+SQUARE, SIDE = 10 * 10 * 10, 8
+"""And from which it pays where no side is shorter than this: OpenBLAS's calls take some 50 ns."""
 SERIAL = 64 * 64 * 64
 """Multiplications of one call up to which OpenBLAS starts no threads of its own."""
-CALL = 8_000
+CALL = 1_000
 """What a call costs beside its multiplications, in multiplications."""
 COPY = 20
 """What it costs to copy an element, in multiplications."""
@@ -71,7 +73,8 @@ def wanted(eq: Equation) -> bool:
     m = prod(x.shape[d] for d in op.free(0, x.rank))
     n = prod(y.shape[d] for d in op.free(1, y.rank))
     k = prod(x.shape[d] for d in op.contract[0])
-    if x.info.kind != "float" or m * n * k < LARGE:
+    enough = LARGE if min(m, n, k) < SIDE else SQUARE
+    if x.info.kind != "float" or m * n * k < enough:
         return False
     if min(m, n) > 1:
         return True
