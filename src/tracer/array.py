@@ -18,14 +18,25 @@ from tracer.questions import python_value, refuse_item_assignment
 from tracer.trace import Trace, check_alive
 
 
-class Tracer(Operators, InPlace, Methods):
+class Cell:
+    """What a tracer holds."""
+
+    __slots__ = ("__weakref__", "home", "scalar", "store", "value", "weak")
+    home: Trace
+    scalar: bool
+    store: Any
+    value: Value
+    weak: bool
+
+
+class Tracer(Operators, InPlace, Methods, Cell):
     """A value of a running trace; shapes, dtypes and results are NumPy's.
 
     ``weak`` marks a Python number (it does not decide a result's dtype), ``scalar`` what NumPy
     would give as a scalar rather than a 0-d array.
     """
 
-    __slots__ = ("home", "scalar", "store", "value", "weak")
+    __slots__ = ()
     __array_priority__ = 1000.0
 
     def __init__(self, trace: Trace, value: Value, weak: bool = False, scalar: bool = False):
@@ -33,7 +44,7 @@ class Tracer(Operators, InPlace, Methods):
         self.value = value
         self.weak = weak
         self.scalar = scalar
-        self.store: Any = None
+        self.store = None
 
     def snapshot(self) -> Tracer:
         """The value that the array has now, whatever is written to it later."""
@@ -100,7 +111,7 @@ class Tracer(Operators, InPlace, Methods):
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         try:
-            found = tables.FUNCTIONS.get(func)
+            found = tables.LIKE.get(func) or tables.FUNCTIONS.get(func)
             if found is None:
                 raise untraced(func)
             return found(*args, **kwargs)

@@ -19,6 +19,7 @@ from tracer import tree
 from tracer.argnums import is_int
 from tracer.array import Tracer
 from tracer.calls import Argument, Call, bits, border, distinct, outputs, traceable, type_of
+from tracer.compressed import settled
 from tracer.errors import (
     BatchOutputError,
     DimsTypeError,
@@ -254,7 +255,7 @@ def batched_call(func: Function, call: Call, dims: Sequence[Dim], out_dims: Any,
         places = out_axes(out_dims, made)
         leaves, treedef = tree.flatten(made)
         plain = {
-            n: untraced(x)
+            n: untraced(settled(x))
             for n, (x, d) in enumerate(zip(leaves, places, strict=True))
             if d is None and not isinstance(x, Tracer)
         }

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dis
 import sys
 from functools import lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 from types import CodeType, FrameType
 
 LIBRARIES = sys.stdlib_module_names | {
@@ -25,7 +27,9 @@ NAMES = ("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_NAME", "LOAD_DEREF", "LOAD_GLOBA
 def by_user(frame: FrameType, function: object, name: str) -> bool:
     """Whether the frame is no library's and calls the function, which is an attribute ``name``."""
     package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    if package in LIBRARIES:
+    if package in LIBRARIES or frame.f_code.co_name == "<module>":  # what is imported now stays
+        return False
+    if has_compiled_parts(frame.f_code.co_filename):
         return False
     kind, callee = called(frame.f_code, frame.f_lasti)
     if kind in ATTRIBUTES:
@@ -34,6 +38,17 @@ def by_user(frame: FrameType, function: object, name: str) -> bool:
         return False
     found = frame.f_locals.get(callee, frame.f_globals.get(callee))
     return found is function
+
+
+@lru_cache(maxsize=4096)
+def has_compiled_parts(file: str) -> bool:
+    """Whether the file is one of a package with extension modules, which it hands arrays to."""
+    folder = Path(file).parent
+    if not (folder / "__init__.py").exists():
+        return False
+    while (folder.parent / "__init__.py").exists():
+        folder = folder.parent
+    return any(any(folder.rglob(f"*{suffix}")) for suffix in EXTENSION_SUFFIXES)
 
 
 @lru_cache(maxsize=4096)

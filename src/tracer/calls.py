@@ -23,6 +23,7 @@ def traceable(x: Any) -> bool:
     """Whether a leaf becomes a tracer: arrays, NumPy scalars and floats that the IR knows."""
     if isinstance(x, Tracer | float):
         return True
+    x = settled(x)
     refuse_subclass(x)
     return isinstance(x, np.ndarray | np.generic) and x.dtype.newbyteorder("=") in SHORT
 
@@ -32,7 +33,7 @@ def operand(x: Any) -> Operand:
     if isinstance(x, Tracer):
         check_alive(x)
         return x.snapshot()
-    array = np.asarray(x)
+    array = np.asarray(settled(x))
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
@@ -137,10 +138,10 @@ def trace_call(
 def outputs(trace: Trace, made: Any, kind: str, refusal: type[OutputError] = OutputError) -> Output:
     """The returned leaves as tracers of the trace; all must be arrays or numbers."""
     leaves, treedef = tree.flatten(made)
-    leaves = settled(leaves)
     tracers = []
     for x in leaves:
-        if not isinstance(x, Tracer | np.ndarray | np.generic | bool | int | float):
+        known = isinstance(x, Tracer | np.ndarray | np.generic | bool | int | float)
+        if not (known or hasattr(type(x), "materialised")):
             raise refusal(
                 message(
                     f"{kind} expected {trace.name} to return arrays, got {type(x).__name__}.",
@@ -155,7 +156,8 @@ class Aux:
     """A pytree of anything that a function returns beside its value."""
 
     def __init__(self, trace: Trace, aux: Any) -> None:
-        self.leaves, self.treedef = tree.flatten(aux)
+        leaves, self.treedef = tree.flatten(aux)
+        self.leaves = settled(leaves)
         self.own = [
             n for n, x in enumerate(self.leaves) if isinstance(x, Tracer) and x.home is trace
         ]

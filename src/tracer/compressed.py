@@ -92,9 +92,10 @@ class Compressed(Operators, Methods):
 
 
 def settled(x: Any) -> Any:
-    """The elements as an array, in lists and tuples too; anything else as it is."""
-    if type(x) is Compressed:
-        return x.materialised()
+    """What stands for an array as that array, in lists and tuples too; else as it is."""
+    settle = getattr(type(x), "materialised", None)
+    if settle is not None:
+        return settle(x)
     if type(x) in (list, tuple):
         return type(x)([settled(item) for item in x])
     return x

@@ -56,6 +56,8 @@ def lift(trace: Trace, x: Any) -> Tracer:
         return Tracer(trace, trace.number(x, "i64", ()), weak=True, scalar=True)
     if isinstance(x, list | tuple) and any(True for _ in tracers_in(x)):
         return stacked(trace, [lift(trace, item) for item in x])
+    if hasattr(type(x), "constant"):
+        return Tracer(trace, x.constant(trace))
     settle = getattr(type(x), "materialised", None)
     if settle is not None:
         return lift(trace, settle(x))

@@ -17,6 +17,7 @@ import numpy as np
 from tracer import tree
 from tracer.array import Tracer
 from tracer.errors import ModuleError, message
+from tracer.fresh import Fresh
 
 OPAQUE = (str, bytes, type, FunctionType, MethodType, ModuleType, np.dtype)
 """What is never a module, whatever attributes it has."""
@@ -26,7 +27,7 @@ SWAPPING = RLock()
 
 
 def is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray | np.generic | Tracer)
+    return isinstance(x, np.ndarray | np.generic | Tracer | Fresh)
 
 
 def children(x: Any) -> Iterator[tuple[Any, Any]]:

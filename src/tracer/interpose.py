@@ -1,8 +1,9 @@
 """``np.zeros(n)`` and kin inside a trace: arrays that take traced values.
 
 NumPy's protocols do not reach functions that make arrays of nothing, or of lists. While any thread
-traces, the numpy namespace holds wrappers in their place: a thread that traces gets tracers of
-constants from them, every other thread, and library code, what NumPy gives.
+traces, the numpy namespace holds wrappers in their place: a thread that traces gets arrays of
+constants from them that become tracers when they must (``tracer.fresh``); every other thread, and
+library code, what NumPy gives.
 """
 
 from __future__ import annotations
@@ -15,12 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ir import ops
-from ir.passes.fold import LIMIT
-from ir.types import SHORT
 from tracer.array import Tracer
 from tracer.callers import by_user
-from tracer.emit import astype, broadcast, emit, lift, owner, strong
+from tracer.emit import astype, broadcast, lift, owner, strong
+from tracer.fresh import plain, remade, user_line
 from tracer.memory import own
 from tracer.promote import short
 from tracer.trace import HOOKS, Trace, traces
@@ -81,26 +80,15 @@ def wrapped(func: Any, made: Callable[..., Any], always: bool) -> Any:
     return wrapper
 
 
-def fresh(trace: Trace, array: Any, uniform: bool = False) -> Any:
-    """An array that NumPy has just made, as a tracer; as it is where the IR has no such dtype."""
-    if type(array) is not np.ndarray or array.dtype not in SHORT:
-        return array
-    if uniform and array.size:
-        value = trace.number(array.flat[0].item(), SHORT[array.dtype], array.shape)
-    else:
-        value = trace.capture(array)
-    return own(Tracer(trace, value))
-
-
-def uniform(trace: Trace, func: Any, *args: Any, **kwargs: Any) -> Any:
-    """``zeros``, ``ones``: one number everywhere."""
-    return fresh(trace, func(*args, **kwargs), uniform=True)
+def constant(trace: Trace, func: Any, *args: Any, **kwargs: Any) -> Any:
+    """``zeros``, ``ones``, ``eye``: NumPy's arrays, ready to take traced values."""
+    kwargs.pop("like", None)
+    return remade(func(*plain(args), **plain(kwargs)), line=user_line())
 
 
 def empty(trace: Trace, func: Any, *args: Any, **kwargs: Any) -> Any:
     """Of zeros: whatever there was in memory is no better."""
-    made = func(*args, **kwargs)
-    return fresh(trace, np.zeros_like(made), uniform=True)
+    return constant(trace, ZEROS, *args, **kwargs)
 
 
 def full(
@@ -108,9 +96,8 @@ def full(
 ) -> Any:
     """``np.full``, of a traced number too."""
     if owner(fill_value) is None:
-        one = np.ndim(fill_value) == 0
-        return fresh(trace, func(shape, fill_value, dtype, **kwargs), uniform=one)
-    blank = func(shape, 0.0, np.float64)
+        return constant(trace, func, shape, fill_value, dtype, **kwargs)
+    blank = func(plain(shape), 0.0, np.float64)
     made = strong(lift(running_owner(trace, fill_value), fill_value))
     made = made if dtype is None else astype(made, short(dtype))
     return own(Tracer(made.home, broadcast(made, blank.shape).value))
@@ -121,23 +108,11 @@ def running_owner(trace: Trace, x: Any) -> Trace:
     return owner(x) or trace
 
 
-def eye(trace: Trace, func: Any, *args: Any, **kwargs: Any) -> Any:
-    """Small ones as constants, large ones as what compares rows with columns."""
-    made = func(*args, **kwargs)
-    if made.size <= LIMIT or made.dtype not in SHORT:
-        return fresh(trace, made)
-    offset = int(args[2] if len(args) > 2 else kwargs.get("k", 0)) if func is EYE else 0
-    rows, columns = (Tracer(trace, trace.constant(ops.Iota("i64", made.shape, d))) for d in (0, 1))
-    on = emit(ops.Equal(), columns, Tracer(trace, (rows + offset).value))
-    return own(Tracer(trace, astype(on, SHORT[made.dtype]).value))
-
-
 def array(trace: Trace, func: Any, object: Any, dtype: Any = None, **kwargs: Any) -> Any:
     """``array`` and ``asarray``: of traced numbers, of lists that hold some, or of others."""
     if owner(object) is None:
-        made = func(object, dtype, **kwargs)
-        shared = isinstance(object, np.ndarray) and np.may_share_memory(made, object)
-        return made if shared else fresh(trace, made)
+        made = func(plain(object), dtype, **kwargs)
+        return remade(made, object, line=user_line())
     kept = func is not ARRAY or kwargs.get("copy", True) in (None, False)
     if kept and type(object) is Tracer and dtype in (None, object.dtype) and not object.scalar:
         return object
@@ -148,18 +123,18 @@ def array(trace: Trace, func: Any, object: Any, dtype: Any = None, **kwargs: Any
     return own(Tracer(found.home, found.value))
 
 
-ARRAY, EYE = np.array, np.eye
+ARRAY, ZEROS = np.array, np.zeros
 MADE: dict[str, Callable[..., Any]] = {
     "array": array,
     "asarray": array,
     "asanyarray": array,
     "ascontiguousarray": array,
-    "zeros": uniform,
-    "ones": uniform,
+    "zeros": constant,
+    "ones": constant,
     "empty": empty,
     "full": full,
-    "eye": eye,
-    "identity": eye,
+    "eye": constant,
+    "identity": constant,
 }
 WRAPPERS = {name: wrapped(getattr(np, name), made, always=False) for name, made in MADE.items()}
 NAMESPACE = {name: wrapped(getattr(np, name), made, always=True) for name, made in MADE.items()}

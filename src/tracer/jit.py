@@ -142,6 +142,7 @@ class Jitted(native_base()):  # type: ignore[misc]
         given = in_order(kwargs, self.order).items()
         named = {k: Static(x) if k in self.static_argnames else x for k, x in given}
         leaves, treedef = tree.flatten((marked, named))
+        leaves = settled(leaves)
         return [x if numeric(x) else as_static(x) for x in leaves], treedef
 
     def paths(self, leaves: list[Any], treedef: tree.TreeDef) -> Paths:

@@ -161,13 +161,16 @@ def made_inside(memory: Memory, trace: Trace) -> bool:
     return any(memory.first in eq.results for eq in memory.home.builder.equations[since:])
 
 
-def outside(loc: Loc | None, x: Any, trace: Trace) -> MutationError:
+def outside(loc: Loc | None, x: Any, trace: Trace | None) -> MutationError:
+    """The refusal to write a value of an inner trace to an array from outside of it."""
+    name, kind = (trace.name, trace.kind) if trace else ("a trace", "a transform")
+    shown = f"an array of shape {x.shape}"
     made = "" if loc is None or loc is UNKNOWN else f" at {loc.head}: {loc.source}"
     return MutationError(
         message(
-            f"{x!r} was made outside of {trace.name}{made}, and a value that"
-            f" {trace.kind} traces inside of it cannot be written there.",
-            f"Make the array inside of {trace.name}, or return the value from it.",
+            f"{shown} was made outside of {name}{made}, and a value that"
+            f" {kind} traces inside of it cannot be written there.",
+            f"Make the array inside of {name}, or return the value from it.",
         )
     )
 

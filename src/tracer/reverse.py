@@ -16,6 +16,7 @@ from tracer import tree
 from tracer.argnums import Argnums, every
 from tracer.array import Tracer
 from tracer.calls import Output, distinct
+from tracer.compressed import settled
 from tracer.errors import CotangentError, NonScalarOutputError, message
 from tracer.point import Point, fitted, point_and_map
 from tracer.run import bound, swept
@@ -26,6 +27,7 @@ Function = Callable[..., Any]
 
 def check_scalar(made: Any, transform: str) -> None:
     """Only one number has a gradient."""
+    made = settled(made)
     array = isinstance(made, Tracer | np.ndarray | np.generic | float | int)
     if not array or np.shape(made) != ():
         shown = f"shape {np.shape(made)}" if array else type(made).__name__

@@ -18,6 +18,7 @@ from ir.types import ArrayType
 from tracer import tree
 from tracer.array import Tracer
 from tracer.calls import Call, Output, bits
+from tracer.compressed import settled
 from tracer.emit import astype, lift
 from tracer.errors import ClosureError, RuleOutputError, message
 from tracer.trace import Operand, Trace
@@ -177,6 +178,7 @@ def fitted(
     """
     if isinstance(x, int | float) and not isinstance(x, bool | np.generic) and not type.shape:
         return running.number(x, type.dtype, ())
+    x = settled(x)
     if not isinstance(x, Tracer | np.ndarray | np.generic | int | float):
         raise wrong(
             rule,

@@ -22,6 +22,9 @@ ACCUMULATE: dict[Any, Any] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """By NumPy function object."""
 
+LIKE: dict[Any, Callable[..., Any]] = {}
+"""The functions that make an array of constants like another, as users call them."""
+
 GETITEM: list[Callable[..., Any]] = []
 """What ``x[key]`` is; one entry."""
 

@@ -134,11 +134,16 @@ def run(arrays: list[Any], step: Step, number: Any) -> Any:
     return None
 
 
-def all_of(shape: tuple[int, ...], steps: list[Step]) -> Callable[[Any], Any]:
+def all_of(
+    shape: tuple[int, ...], steps: list[Step], constant: int = 0, order: Any = "C"
+) -> Callable[[Any], Any]:
+    """The steps on an array of x, or first some with constants on one of constants."""
+
     def f(x: Any) -> Any:
-        arrays = [x * 1.0]
+        arrays = [np.ones(shape, order=order) if constant else x * 1.0]
         for n, step in enumerate(steps):
-            made = run(arrays, step, x[(0,) * len(shape)] * (n + 2))
+            number = x[(0,) * len(shape)] * (n + 2)
+            made = run(arrays, step, float(n) if n < constant else number)
             if made is not None:
                 arrays.append(made)
         return arrays
@@ -164,6 +169,17 @@ def test_as_on_ndarrays(program: tuple[tuple[int, ...], list[Step]]) -> None:
     above, below = f(x + h * dx), f(x - h * dx)
     for up, down, slope in zip(above, below, moved, strict=True):
         np.testing.assert_allclose(slope, (up - down) / (2 * h), rtol=1e-5, atol=1e-4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(programs(), st.integers(1, 8), st.sampled_from("CF"))
+def test_arrays_of_constants(
+    program: tuple[tuple[int, ...], list[Step]], constant: int, order: str
+) -> None:
+    shape, steps = program
+    f, x = all_of(shape, steps, constant, order), sample(shape)
+    for want, got in zip(f(x), jvp(lambda x: tuple(f(x)), (x,), (x,))[0], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12)
 
 
 @settings(max_examples=40, deadline=None)

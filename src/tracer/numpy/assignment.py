@@ -23,6 +23,7 @@ from tracer.emit import (
     tracers_in,
 )
 from tracer.errors import BoundsError, ShapeError, UntracedFunctionError, message
+from tracer.fresh import plain
 from tracer.layout import appended
 from tracer.memory import Place, target, writable
 from tracer.numpy.indexing import bounded, expanded, is_flag, is_mask, within
@@ -117,6 +118,7 @@ def setitem(x: Tracer, key: Any, item: Any) -> None:
         raise TypeError(
             message("a number does not support item assignment.", "Use np.where, or an array.")
         )
+    key = plain(key)
     place = writable(x, key, item)
     if type(item) is Tracer and same_places(item, place, key):
         return
@@ -185,7 +187,7 @@ FUNCTIONS["choose into"] = chosen
 
 def at(ufunc: Any, a: Any, indices: Any, *operands: Any) -> None:
     """``ufunc.at``: in place, and once for each time that a place is named."""
-    x = target(a, indices, operands)
+    x, indices = target(a, indices, operands), plain(indices)
     place = writable(x, indices, *operands)
     spot = Spot(x, place, indices)
     dtype = x.value.type.dtype

@@ -23,6 +23,7 @@ from tracer.emit import (
     strong,
 )
 from tracer.errors import BoundsError, ShapeError, message
+from tracer.fresh import plain
 from tracer.numpy.movement import line
 from tracer.numpy.table import implements, tnp
 from tracer.questions import python_value
@@ -36,6 +37,7 @@ Index = Tracer | np.ndarray
 def getitem(x: Tracer, key: Any) -> Any:
     """NumPy's basic and integer-array indexing, and boolean masks."""
     check_alive(x)
+    key = plain(key)
     masked = compressed.chosen(as_read(x), key)
     if masked is not None:
         return masked

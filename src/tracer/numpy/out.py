@@ -64,6 +64,8 @@ def ufunc_out(ufunc: Any, method: str, args: Any, kwargs: dict[str, Any], out: A
 
 def augment(ufunc: Any, x: Tracer, y: Any) -> Tracer:
     """``x += y``: in place for an array; a new value for a number."""
+    if type(x) is not Tracer:
+        return ufunc(x, y, out=(x,))  # type: ignore[no-any-return]
     entry = UFUNCS.get(ufunc) or FUNCTIONS[ufunc]
     if x.scalar or x.weak or is_example(x):
         found: Tracer = entry(x, y)

@@ -23,12 +23,13 @@ from tracer.emit import (
     strong,
 )
 from tracer.errors import ShapeError, message
+from tracer.fresh import any_traced, remade, user_line
 from tracer.memory import copied
 from tracer.numpy import elementwise
 from tracer.numpy.elementwise import is_nan, truth
 from tracer.numpy.out import stored
 from tracer.numpy.table import implements, tnp
-from tracer.tables import FUNCTIONS
+from tracer.tables import FUNCTIONS, LIKE
 from tracer.trace import check_alive
 
 
@@ -226,6 +227,29 @@ def ones_like(a: Tracer, dtype: Any = None, shape: Any = None) -> Tracer:
 @implements(np.full_like, arrays="a")
 def full_like(a: Tracer, fill_value: Any, dtype: Any = None, shape: Any = None) -> Tracer:
     return filled(a, fill_value, dtype, shape)
+
+
+def made_like(func: Any) -> Any:
+    """What users call: constants that the function can write to are no part of the program."""
+
+    def rule(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(a) is not Tracer or any_traced((args, kwargs)):
+            return FUNCTIONS[func](a, *args, **kwargs)
+        check_alive(a)
+        kwargs = {k: x for k, x in kwargs.items() if k not in ("order", "subok", "device")}
+        made = (np.zeros_like if func is np.empty_like else func)(blank_of(a), *args, **kwargs)
+        return remade(made, line=user_line())
+
+    return rule
+
+
+def blank_of(x: Tracer) -> np.ndarray:
+    """An ndarray of the tracer's shape and dtype that takes no memory."""
+    return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+
+
+for func in (np.zeros_like, np.ones_like, np.empty_like, np.full_like):
+    LIKE[func] = made_like(func)
 
 
 @implements(np.copy, arrays="a")

@@ -14,6 +14,7 @@ from tracer.array import Tracer
 from tracer.compressed import Compressed
 from tracer.emit import lift, owner
 from tracer.errors import UntracedFunctionError, message
+from tracer.fresh import plain
 from tracer.numpy.out import stored
 from tracer.numpy.views import apart, viewed
 from tracer.tables import FUNCTIONS, UFUNCS, numpy_name
@@ -75,7 +76,7 @@ class Entry:
 
         def ready(name: str | None, x: Any) -> Any:
             if name not in self.lifted or x is None or (self.traces and type(x) is Tracer):
-                return x
+                return plain(x)
             if name in self.lists:
                 return [lift(trace, item) for item in x]
             return lift(trace, x)
