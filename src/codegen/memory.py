@@ -30,8 +30,10 @@ WHOLE = 10_000
 CHUNK = 4_000
 """Roughly the instructions of one function of a longer program: LLVM takes more than linear time
 beyond, while what crosses from one function to the next has to be stored and loaded."""
-STACK = 2048
+STACK = 8 * 1024
 """Bytes of the largest row that lies on the stack."""
+STACKED = 128 * 1024
+"""Bytes of all rows on the stack together."""
 ALIGNMENT = 64
 
 
@@ -80,6 +82,7 @@ def store(plan: Plan) -> Storage:
     for n, v in enumerate(plan.literals):
         storage.buffers[v] = spanning("literal", n, v)
     spans = memory_spans(plan, storage.chunks)
+    left = STACKED
     for n, (v, bound) in enumerate(spans.items()):
         root = buffer_of(plan, v)
         if root in plan.results:
@@ -87,8 +90,9 @@ def store(plan: Plan) -> Storage:
             storage.buffers[v] = spanning("result", plan.results[root], v, (), order)
         elif bound:
             row = spanning("row", n, v, plan.definitions[v][0].levels[:bound])
-            if row.nbytes <= STACK:
+            if row.nbytes <= min(STACK, left):
                 storage.buffers[v] = row
+                left -= row.nbytes
             elif shared_out(plan.definitions[v][0], storage):
                 spans[v] = 0  # a row in the workspace would be one for all threads
     place_in_workspace(plan, spans, storage)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from platform import machine
 from typing import Any
 
 VARIABLE = "TRACER_NUM_THREADS"
@@ -25,6 +26,36 @@ STATE = """
 @wanted = global i64 0
 """
 """A mutex, two semaphores, the job, and how many workers there are and should be."""
+
+TRIES = 4_000
+"""How often a semaphore is tried before a thread goes to sleep at it: some 50 microseconds, what
+sleeping and waking take, so that jobs in quick succession find the workers awake."""
+
+X86 = machine() in ("x86_64", "AMD64")
+PAUSE = "call void @llvm.x86.sse2.pause()" if X86 else ""
+"""What lets a sibling thread on the same core run meanwhile."""
+
+WAIT = f"""
+define internal i32 @patient_wait(ptr %semaphore) nounwind {{
+entry:
+  br label %try
+try:
+  %n = phi i64 [ 0, %entry ], [ %following, %again ]
+  %failed = call i32 @sem_trywait(ptr %semaphore)
+  %here = icmp eq i32 %failed, 0
+  br i1 %here, label %found, label %again
+again:
+  {PAUSE}
+  %following = add i64 %n, 1
+  %more = icmp slt i64 %following, {TRIES}
+  br i1 %more, label %try, label %sleep
+sleep:
+  %slept = call i32 @sem_wait(ptr %semaphore)
+  ret i32 %slept
+found:
+  ret i32 0
+}}
+"""
 
 RUN = """
 define internal void @run() nounwind {
@@ -51,7 +82,7 @@ entry:
   call i32 @pthread_sigmask(i32 2, ptr %signals, ptr null)
   br label %wait
 wait:
-  %failed = call i32 @sem_wait(ptr @wake)
+  %failed = call i32 @patient_wait(ptr @wake)
   %woken = icmp eq i32 %failed, 0
   br i1 %woken, label %work, label %wait
 work:
@@ -130,7 +161,7 @@ recall:
   %recalled = icmp eq i32 %late, 0
   br i1 %recalled, label %finished, label %await
 await:
-  %interrupted = call i32 @sem_wait(ptr @done)
+  %interrupted = call i32 @patient_wait(ptr @done)
   %answered = icmp eq i32 %interrupted, 0
   br i1 %answered, label %finished, label %await
 finished:
@@ -170,7 +201,8 @@ define void @reset() nounwind {
 }
 """
 
-TEXT = STATE + RUN + SHARE + DECLARATIONS
+PAUSE_DECLARED = "declare void @llvm.x86.sse2.pause()\n" if X86 else ""
+TEXT = STATE + PAUSE_DECLARED + WAIT + RUN + SHARE + DECLARATIONS
 EXPORTS = ("share", "reset", "wanted")
 POOL: list[Any] = []
 """The pool's code, once it is made: it stays for the life of the process."""

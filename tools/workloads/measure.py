@@ -252,7 +252,10 @@ def work_of_children() -> float:
 
 
 def fresh_process(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    """What the code prints; modules are compiled to bytecode once, as where they are installed."""
+    around = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=around)
     return done.stdout
 
 
