@@ -36,7 +36,6 @@ from codegen.plan import PASSED
 from codegen.scalar import Accumulator, At, EmitKernel, Register
 from codegen.strips import STRIP
 from codegen.text import TYPES
-from ir.ops import Guard
 from ir.program import Value
 from ir.scalar import Accumulators
 
@@ -281,23 +280,24 @@ class Emitter:
     # Effects and library calls.
 
     def effect(self, item: Effect) -> None:
-        """The status becomes the check's number if it fails and is the first in the program.
+        """The status becomes the effect's number if it fails and is the first in the program.
 
-        A guard that does not hold ends the call at once: another variant has checks of its own.
+        One that ends the call leaves the function with the negated number.
         """
-        holds = self.k.read(item.value, ()).name
-        if isinstance(item.eq.op, Guard):
-            self.guard(holds, item.eq.op.expected, item.number)
+        op, found = item.eq.op, self.k.read(item.value, ()).name
+        if op.ends:
+            self.leave_unless(found, op.holds(True), item.number)
             return
+        holds = found if op.holds(True) else self.f(f"xor i1 {found}, true")
         old = self.f(f"load i32, ptr {self.status}")
         first = self.f(f"call i32 @llvm.umin.i32(i32 {old}, i32 {item.number})")
         new = self.f(f"select i1 {holds}, i32 {old}, i32 {first}")
         self.f.do(f"store i32 {new}, ptr {self.status}")
 
-    def guard(self, holds: str, expected: bool, number: int) -> None:
-        """Leave the function with the negated number where the guard does not hold."""
+    def leave_unless(self, found: str, expected: bool, number: int) -> None:
+        """Leave the function with the negated number unless a bool is as expected."""
         on, off = self.f.fresh("on", "off")
-        self.f.branch(holds, *((on, off) if expected else (off, on)))
+        self.f.branch(found, *((on, off) if expected else (off, on)))
         self.f.label(off)
         self.f.do(f"ret i32 {-number}")
         self.f.label(on)
@@ -313,7 +313,7 @@ class Emitter:
         tables = [self.table(values) for values in (item.eq.operands, item.eq.results)]
         function = f"inttoptr (i64 {address(item.native)} to ptr)"
         made = self.f(f"call i32 {function}(ptr {tables[0]}, ptr {tables[1]})")
-        self.guard(self.f(f"icmp eq i32 {made}, 0"), True, item.number)
+        self.leave_unless(self.f(f"icmp eq i32 {made}, 0"), True, item.number)
 
     def table(self, values: Sequence[Value]) -> str:
         """The addresses of the values' buffers, in memory."""

@@ -15,7 +15,7 @@ from codegen.plan import PASSED, Plan
 from codegen.scalar import EmitKernel
 from codegen.target import Target
 from codegen.text import MEMORY, TYPES, Function, Loops, number
-from ir.ops import Guard, Literal
+from ir.ops import Literal
 
 BLOCK = ("i64 %low", "i64 %high", "i64 %block")
 """What a region's function takes besides pointers: which steps, and the block's number."""
@@ -80,9 +80,7 @@ def chunk(
 ) -> Chunk:
     """The function of some top-level nodes; it takes pointers to the buffers that it touches."""
     calls_back = any(isinstance(node, HostCall) for node in nodes)
-    guarded = calls_back or any(
-        isinstance(node, Effect) and isinstance(node.eq.op, Guard) for node in nodes
-    )
+    guarded = calls_back or any(isinstance(node, Effect) and node.eq.op.ends for node in nodes)
     made = Chunk(f, {}, found, guarded, calls_back)
     rows: dict[Buffer, str] = {}
 

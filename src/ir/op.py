@@ -155,6 +155,10 @@ class Op(metaclass=Interned):
     holds: ClassVar[Callable[..., bool]]
     """Of an effect: whether all is well with the operand's value. Read by ``evaluate``."""
 
+    ends: ClassVar[bool]
+    """Of an effect: whether a call ends at once where it fails, whatever else would fail before.
+    Read by ``codegen``."""
+
     failure: ClassVar[Callable[..., BaseException]]
     """Of an effect: what is raised otherwise, at the user's line. Read by whoever runs programs."""
 

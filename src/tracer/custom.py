@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import update_wrapper
@@ -26,7 +27,7 @@ from tracer.trace import Operand, Trace
 Function = Callable[..., Any]
 
 
-class Custom:
+class Custom(ABC):
     """A function that is traced to a call where tracers are among its arguments, and is an
     ordinary function otherwise."""
 
@@ -43,13 +44,13 @@ class Custom:
         """A method: ``self`` is the first argument."""
         return self if instance is None else MethodType(self, instance)
 
+    @abstractmethod
     def rules(self) -> tuple[Function, ...]:
-        """The functions that the user gave as the rule; none if he gave none."""
-        raise NotImplementedError
+        """The functions that the user gave as the rule; none if there are none."""
 
+    @abstractmethod
     def rule(self, site: Site) -> Any:
         """The rule for one call."""
-        raise NotImplementedError
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = called(self.func)

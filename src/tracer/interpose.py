@@ -22,7 +22,7 @@ from tracer.emit import astype, broadcast, lift, owner, strong
 from tracer.fresh import plain, remade, user_line
 from tracer.memory import own
 from tracer.promote import short
-from tracer.trace import HOOKS, Trace, traces
+from tracer.trace import HOOKS, youngest
 
 LOCK = RLock()
 RUNNING = [0]
@@ -70,53 +70,50 @@ def wrapped(func: Any, made: Callable[..., Any], always: bool) -> Any:
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        running = traces()
-        if not running or not (always or ENABLED[0]):
+        if youngest() is None:
             return func(*args, **kwargs)
-        if not (always or by_user(sys._getframe(1), wrapper, func.__name__)):
-            return func(*args, **kwargs)
-        return made(running[-1], func, *args, **kwargs)
+        named = ENABLED[0] and by_user(sys._getframe(1), wrapper, func.__name__)
+        return (made if always or named else plainly)(func, *args, **kwargs)
 
     return wrapper
 
 
-def constant(trace: Trace, func: Any, *args: Any, **kwargs: Any) -> Any:
+def plainly(func: Any, *args: Any, **kwargs: Any) -> Any:
+    return func(*args, **kwargs)
+
+
+def constant(func: Any, *args: Any, **kwargs: Any) -> Any:
     """``zeros``, ``ones``, ``eye``: NumPy's arrays, ready to take traced values."""
     kwargs.pop("like", None)
     return remade(func(*plain(args), **plain(kwargs)), line=user_line())
 
 
-def empty(trace: Trace, func: Any, *args: Any, **kwargs: Any) -> Any:
+def empty(func: Any, *args: Any, **kwargs: Any) -> Any:
     """Of zeros: whatever there was in memory is no better."""
-    return constant(trace, ZEROS, *args, **kwargs)
+    return constant(ZEROS, *args, **kwargs)
 
 
-def full(
-    trace: Trace, func: Any, shape: Any, fill_value: Any, dtype: Any = None, **kwargs: Any
-) -> Any:
+def full(func: Any, shape: Any, fill_value: Any, dtype: Any = None, **kwargs: Any) -> Any:
     """``np.full``, of a traced number too."""
-    if owner(fill_value) is None:
-        return constant(trace, func, shape, fill_value, dtype, **kwargs)
+    trace = owner(fill_value)
+    if trace is None:
+        return constant(func, shape, fill_value, dtype, **kwargs)
     blank = func(plain(shape), 0.0, np.float64)
-    made = strong(lift(running_owner(trace, fill_value), fill_value))
+    made = strong(lift(trace, fill_value))
     made = made if dtype is None else astype(made, short(dtype))
     return own(Tracer(made.home, broadcast(made, blank.shape).value))
 
 
-def running_owner(trace: Trace, x: Any) -> Trace:
-    """The trace that what is made of x belongs to."""
-    return owner(x) or trace
-
-
-def array(trace: Trace, func: Any, object: Any, dtype: Any = None, **kwargs: Any) -> Any:
+def array(func: Any, object: Any, dtype: Any = None, **kwargs: Any) -> Any:
     """``array`` and ``asarray``: of traced numbers, of lists that hold some, or of others."""
-    if owner(object) is None:
+    trace = owner(object)
+    if trace is None:
         made = func(plain(object), dtype, **kwargs)
         return remade(made, object, line=user_line())
     kept = func is not ARRAY or kwargs.get("copy", True) in (None, False)
     if kept and type(object) is Tracer and dtype in (None, object.dtype) and not object.scalar:
         return object
-    found = strong(lift(running_owner(trace, object), object))
+    found = strong(lift(trace, object))
     found = found if dtype is None else astype(found, short(dtype))
     lead = max(kwargs.get("ndmin", 0) - found.ndim, 0)
     found = found.reshape((1,) * lead + found.shape) if lead else found

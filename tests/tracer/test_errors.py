@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import pickle
-import threading
 import warnings
 
 import numpy as np
@@ -140,32 +139,6 @@ def test_a_leaked_tracer_names_both_lines():
         " instead of storing it.",
     )
     assert source == "keep[0] + 1"
-
-
-def test_a_tracer_of_another_thread():
-    def other(x):
-        found = []
-
-        def work():
-            try:
-                x + 1
-            except errors.LeakedTracerError as error:
-                found.append(error)
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        raise found[0]
-
-    with pytest.raises(errors.LeakedTracerError) as caught:
-        grad(other)(1.0)
-    says(
-        caught.value,
-        "Tracer<f64[]> escaped from other, whose trace runs in another thread (the tracer was an"
-        " argument of other).",
-        "Return the value from the function, with has_aux=True if it is not to be differentiated,"
-        " instead of storing it.",
-    )
 
 
 def test_item_assignment_into_an_ndarray_is_refused():

@@ -35,6 +35,7 @@ class Call(Op):
 class Effect(Op):
     """Reads one bool, gives no result, and is kept in its place."""
 
+    ends = False
     pure = False
     differentiable = False
 
@@ -52,9 +53,11 @@ class Effect(Op):
 class Guard(Effect):
     """The program holds only where the operand is ``expected``: another variant serves the rest.
 
-    ``place`` says which of the questions that Python asked while tracing it answers.
+    ``place`` says which of the questions that Python asked while tracing it answers. The other
+    variant has checks of its own, so none of this one's need be made.
     """
 
+    ends = True
     expected: bool = True
     place: int = 0
 

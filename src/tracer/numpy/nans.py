@@ -12,7 +12,7 @@ from tracer.array import Tracer
 from tracer.emit import number
 from tracer.errors import PromotionError, message
 from tracer.numpy.elementwise import is_nan, where
-from tracer.numpy.reductions import Axis, counted, mean, root, var
+from tracer.numpy.reductions import Axis, counted, mean, root, squares, variance
 from tracer.numpy.scans import cumprod, cumsum
 from tracer.numpy.table import implements, tnp
 
@@ -98,41 +98,26 @@ def nanmean(
     return mean(a, axis, dtype, keepdims, where=numbers(a, where))
 
 
-@implements(np.nanvar, arrays="a mean")
-def nanvar(
-    a: Tracer,
-    axis: Axis = None,
-    dtype: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    where: Any = None,
-    mean: Tracer | None = None,
-    correction: float | None = None,
+def nan_variance(
+    a: Tracer, axis: Axis, dtype: Any, less: float, keepdims: bool, mask: Any, mean: Tracer | None
 ) -> Tracer:
     """nan where no degree of freedom is left."""
     whole(a, dtype)
-    mask = numbers(a, where)
-    less = ddof if correction is None else correction
-    made = var(a, axis, dtype, less, keepdims, mask, mean)
+    real = numbers(a, mask)
+    made = variance(a, axis, dtype, less, keepdims, real, mean)
     if a.dtype.kind != "f":
         return made
-    left = counted(a, axis, keepdims, mask) - less
+    left = counted(a, axis, keepdims, real) - less
     found = tnp.where(left > 0, made, made.dtype.type(np.nan))
     return Tracer(found.home, found.value, scalar=not found.shape)
 
 
-@implements(np.nanstd, arrays="a mean")
-def nanstd(
-    a: Tracer,
-    axis: Axis = None,
-    dtype: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    where: Any = None,
-    mean: Tracer | None = None,
-    correction: float | None = None,
-) -> Tracer:
-    return root(nanvar(a, axis, dtype, ddof, keepdims, where, mean, correction))
+def nan_deviation(*args: Any) -> Tracer:
+    return root(nan_variance(*args))
+
+
+implements(np.nanvar, arrays="a mean")(squares(nan_variance))
+implements(np.nanstd, arrays="a mean")(squares(nan_deviation))
 
 
 @implements(np.nancumsum, arrays="a")

@@ -207,23 +207,35 @@ def counted(a: Tracer, axis: Axis, keepdims: bool, mask: Any) -> Any:
     return sum_(truth(kept), axis, keepdims=keepdims)
 
 
-@implements(np.var, arrays="a mean")
-def var(
-    a: Tracer,
-    axis: Axis = None,
-    dtype: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    where: Any = None,
-    mean: Tracer | None = None,
-    correction: float | None = None,
+def squares(variance: Callable[..., Tracer]) -> Callable[..., Tracer]:
+    """``np.var`` and kin, whose ``ddof`` has the name ``correction`` as well."""
+
+    def rule(
+        a: Tracer,
+        axis: Axis = None,
+        dtype: Any = None,
+        ddof: float = 0,
+        keepdims: bool = False,
+        where: Any = None,
+        mean: Tracer | None = None,
+        correction: float | None = None,
+    ) -> Tracer:
+        less = float(ddof if correction is None else correction)
+        return variance(a, axis, dtype, less, keepdims, where, mean)
+
+    return rule
+
+
+def variance(
+    a: Tracer, axis: Axis, dtype: Any, less: float, keepdims: bool, mask: Any, mean: Tracer | None
 ) -> Tracer:
+    """The mean of squares, of ``less`` degrees of freedom fewer than there are elements."""
     work = averaged(a, dtype)
     centre = mean
     if centre is None:
-        centre = over(sum_(a, axis, work, True, where=where), counted(a, axis, True, where))
-    total = sum_(tnp.square(strong(a) - centre), axis, dtype, keepdims, where=where)
-    left = counted(a, axis, keepdims, where) - float(ddof if correction is None else correction)
+        centre = over(sum_(a, axis, work, True, where=mask), counted(a, axis, True, mask))
+    total = sum_(tnp.square(strong(a) - centre), axis, dtype, keepdims, where=mask)
+    left = counted(a, axis, keepdims, mask) - less
     if isinstance(left, float):
         return over(total, max(left, 0.0))
     return over(total, tnp.maximum(left, 0.0))
@@ -236,23 +248,17 @@ def root(x: Tracer) -> Tracer:
     return Tracer(made.home, made.value, scalar=x.scalar)
 
 
-@implements(np.std, arrays="a mean")
-def std(
-    a: Tracer,
-    axis: Axis = None,
-    dtype: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    where: Any = None,
-    mean: Tracer | None = None,
-    correction: float | None = None,
-) -> Tracer:
-    found = var(a, axis, dtype, ddof, keepdims, where, mean, correction)
+def deviation(*args: Any) -> Tracer:
+    found = variance(*args)
     if found.dtype.kind != "f":
         raise PromotionError(
             message(f"std in {found.dtype} is not traced.", "Use a float dtype=, then astype.")
         )
     return root(found)
+
+
+implements(np.var, arrays="a mean")(squares(variance))
+implements(np.std, arrays="a mean")(squares(deviation))
 
 
 def position(op: Any) -> Callable[..., Tracer]:

@@ -258,9 +258,10 @@ def test_a_jitted_function_on_tracers_is_a_part_of_the_trace():
     assert len(inner.variants) == 1
 
 
-def test_a_tracer_of_another_thread_is_refused_with_both_lines():
+@pytest.mark.parametrize("argument", [False, True])
+def test_a_tracer_of_another_thread_is_refused_with_both_lines(argument):
     def other(x):
-        y = x * 2
+        y = x if argument else x * 2
         raised = []
 
         def work():
@@ -277,11 +278,12 @@ def test_a_tracer_of_another_thread_is_refused_with_both_lines():
     with pytest.raises(errors.LeakedTracerError) as caught:
         grad(other)(1.0)
     line = other.__code__.co_firstlineno + 1
+    made = f"made at {__file__}:{line}: y = x if argument else x * 2"
     check_says(
         caught.value,
         __file__,
         "Tracer<f64[]> escaped from other, whose trace runs in another thread (the tracer was"
-        f" made at {__file__}:{line}: y = x * 2).",
+        f" {'an argument of other' if argument else made}).",
         "Return the value from the function, with has_aux=True if it is not to be differentiated,"
         " instead of storing it.",
     )
