@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from codegen import blocks, loops
 from codegen.callbacks import address
-from codegen.index import Axis, Index, along
+from codegen.index import Index
 from codegen.items import (
     Carried,
     Close,
@@ -29,26 +29,36 @@ from codegen.items import (
     Update,
 )
 from codegen.kernels import contraction
+from codegen.lane_sums import LaneSums
 from codegen.memory import Buffer
-from codegen.pairwise import Pairwise, blocks, cut_at, long_sums
-from codegen.parallel import Region
+from codegen.pairwise import Pairwise, cut_at, taken_around
 from codegen.plan import PASSED
-from codegen.scalar import Accumulator, At, EmitKernel, Register
-from codegen.strips import STRIP
-from codegen.text import TYPES
+from codegen.registers import Accumulator, Register
+from codegen.scalar import At, EmitKernel
+from codegen.text import Kind
+from codegen.vectors import Vector
 from ir.program import Value
 from ir.scalar import Accumulators
 
-Carry = dict[Carried, list[tuple[str, str]]]
+Carry = dict[Carried, list[tuple[str, Kind]]]
 
 
 class Emitter:
     """Walks the loop tree and writes it into one function."""
 
-    def __init__(self, k: EmitKernel, status: str, partials: Mapping[Carried, Buffer]) -> None:
+    def __init__(
+        self,
+        k: EmitKernel,
+        status: str,
+        partials: Mapping[Carried, Buffer],
+        vectors: Mapping[Loop, Vector],
+    ) -> None:
         self.k, self.f = k, k.f
         self.status = status
+        self.vectors = vectors
         self.carries: Carry = {}
+        self.sums: dict[MemoryStep, LaneSums] = {}
+        """Accumulators that each lane has its own of."""
         self.pairs: dict[Carried, Pairwise] = {}
         self.partials = partials
         self.block_at: Index | None = None
@@ -57,77 +67,20 @@ class Emitter:
     def nodes(self, nodes: list[Node]) -> None:
         for node in nodes:
             if isinstance(node, Loop):
-                self.loop(node)
+                loops.run(self, node)
             else:
                 EMIT[type(node)](self, node)
 
-    def loop(self, loop: Loop) -> None:
-        """The steps of a loop one by one, or block by block where a long sum is cut at it."""
-        sums = long_sums(loop)
-        with blocks(self.k, [loop], min(sums.values())) if sums else nullcontext():
-            for step in sums:
-                self.carry_on(step, (self.k.const(0, step.value.type.dtype),))
-            with self.k.loop(loop.axis):
-                self.nodes(loop.body)
-            for step in sums:
-                self.pairs[step].add(*self.carried(step))
+    def first(self, step: Item) -> Accumulators:
+        """The values that a fold's accumulators begin with."""
+        found: list[Accumulators] = []
 
-    # Regions: blocks that accumulate on their own, and what becomes of their accumulators.
+        def inits(values: Accumulators, *_: Any) -> Accumulators:
+            found.append(values)
+            return values
 
-    def block(self, found: Region) -> None:
-        """The steps from ``%low`` to ``%high`` of a region's loops, and what they accumulate."""
-        axis = Axis(0, max(found.blocks, 2))
-        self.k.counters[axis] = "%block"
-        self.block_at = along(axis)
-        self.k.ends.update({loop.axis: ("%low", "%high") for loop in found.loops})
-        for step in found.folds:
-            self.begin(step)
-        several = len(found.loops) > 1
-        with blocks(self.k, found.loops, STRIP) if several else nullcontext():
-            self.nodes(list(found.loops))
-        for step in found.folds:
-            if isinstance(step, FoldStep):
-                self.k.store(self.partials[step], (self.block_at,), self.total(step))
-
-    def begin(self, step: Carried) -> None:
-        """First values of a block's own accumulators."""
-        if isinstance(step, FoldStep):
-            self.open_step(step)
-            return
-        assert self.block_at is not None
-        with self.over(step) as at:
-            first = self.folded(step, lambda inits, *_: inits, at)
-            self.k.store(self.partials[step], (self.block_at, *at), first)
-
-    @contextmanager
-    def over(self, step: Carried) -> Iterator[At]:
-        """Loops over the accumulators of a fold in memory."""
-        with ExitStack() as stack:
-            axes = [Axis(0, n) for n in step.value.type.shape]
-            for axis in axes:
-                if axis.extent > 1:
-                    stack.enter_context(self.k.loop(axis))
-            yield tuple([along(axis) for axis in axes])
-
-    def join(self, step: Carried) -> None:
-        """Combine what the blocks have accumulated, in order."""
-        partial, op = self.partials[step], step.eq.op
-        parts = Axis(0, partial.shape[0])
-        if isinstance(step, FoldStep):
-            self.open_step(step)
-            with self.k.loop(parts):
-                found = self.k.load(partial, (along(parts),))
-                if step in self.pairs:
-                    self.pairs[step].add(found)
-                else:
-                    (total,) = self.carried(step)
-                    self.carry_on(step, (self.k.call(op.pair.mnemonic, total, found),))
-            return
-        buffer = self.k.buffers[step.value]
-        with self.k.loop(parts), self.over(step) as at:
-            total = self.k.load(buffer, at)
-            found = self.k.load(partial, (along(parts), *at))
-            self.k.store(buffer, at, self.k.call(op.pair.mnemonic, total, found))
+        self.folded(step, inits, step.place())
+        return found[0]
 
     def keep(self, item: Item, at: At, found: Register) -> None:
         """The element is known from here on, and stored where its value has a buffer."""
@@ -184,19 +137,20 @@ class Emitter:
             return values
 
         self.folded(step, inits, step.place())
-        if isinstance(step, FoldStep) and cut_at(step):
+        if isinstance(step, FoldStep) and cut_at(step, taken_around(step, self.vectors)):
             self.pairs[step] = Pairwise(self.k, step.value.type.dtype)
 
-    def carry(self, x: Register) -> tuple[str, str]:
+    def carry(self, x: Register) -> tuple[str, Kind]:
         """A place on the stack, which LLVM turns into a register."""
-        pointer = self.f.alloca(TYPES[x.dtype])
-        self.f.do(f"store {TYPES[x.dtype]} {x.name}, ptr {pointer}")
-        return pointer, x.dtype
+        x = x if self.k.lanes is None else x.over(self.k.lanes.width)
+        pointer = self.f.alloca(x.kind.t)
+        self.f.do(f"store {x.kind.t} {x.name}, ptr {pointer}")
+        return pointer, x.kind
 
     def carried(self, step: Carried, cls: type[Register] = Register) -> list[Register]:
         return [
-            cls(self.k, self.f(f"load {TYPES[dtype]}, ptr {pointer}"), dtype)
-            for pointer, dtype in self.carries[step]
+            cls(self.k, self.f(f"load {kind.t}, ptr {pointer}"), kind)
+            for pointer, kind in self.carries[step]
         ]
 
     def total(self, step: FoldStep) -> Register:
@@ -204,8 +158,8 @@ class Emitter:
         return self.pairs[step].total() if step in self.pairs else self.carried(step)[0]
 
     def carry_on(self, step: Carried, values: Accumulators) -> None:
-        for (pointer, dtype), x in zip(self.carries[step], values, strict=True):
-            self.f.do(f"store {TYPES[dtype]} {x.name}, ptr {pointer}")
+        for (pointer, kind), x in zip(self.carries[step], values, strict=True):
+            self.f.do(f"store {kind.t} {x.over(kind.lanes).name}, ptr {pointer}")
 
     def fold_step(self, item: FoldStep) -> None:
         if item.opens == len(item.levels):
@@ -231,14 +185,14 @@ class Emitter:
     def close(self, item: Close) -> None:
         step = item.step
         if step is not None and step in self.partials:
-            self.join(step)
+            blocks.join(self, step)
         if isinstance(step, FoldStep):
             at = step.place()
             values = (self.total(step),) if step in self.pairs else tuple(self.carried(step))
             self.keep(step, at, self.folded(step, lambda *_: values, at))
 
     def scan_step(self, item: ScanStep) -> None:
-        if item not in self.carries:
+        if item.opens == len(item.levels):  # a scan of one step stands in no loop of its own
             self.open_step(item)
         (carry,) = self.carried(item)
         at = item.place()
@@ -253,20 +207,28 @@ class Emitter:
         found = self.folded(item, lambda inits, *_: inits, at)
         self.k.store(self.k.buffers[item.value], at, found)
 
-    def memory_step(self, item: MemoryStep) -> None:
-        at, buffer = item.place(), self.k.buffers[item.value]
-        place = at
+    def accumulator(self, item: MemoryStep) -> tuple[Buffer, At]:
+        """Where an element's accumulator lies."""
         if item in self.partials:
             assert self.block_at is not None
-            place, buffer = (self.block_at, *at), self.partials[item]
+            return self.partials[item], (self.block_at, *item.place())
+        return self.k.buffers[item.value], item.place()
+
+    def memory_step(self, item: MemoryStep) -> None:
+        sums, at = self.sums.get(item), item.place()
+        buffer, place = self.accumulator(item)
 
         def run(inits: Accumulators, step: Any, reassociate: bool) -> Accumulators:
-            total = self.k.load(buffer, place)
+            total = self.k.load(buffer, place) if sums is None else sums.load(at)
             if reassociate:
-                total = Accumulator(self.k, total.name, total.dtype)
+                total = Accumulator(self.k, total.name, total.kind)
             return step(item.over(), (total,))  # type: ignore[no-any-return]
 
-        self.k.store(buffer, place, self.folded(item, run, at))
+        found = self.folded(item, run, at)
+        if sums is None:
+            self.k.store(buffer, place, found)
+        else:
+            sums.store(at, found)
 
     def update(self, item: Update) -> None:
         at = item.place()

@@ -16,7 +16,6 @@ import numpy as np
 
 from codegen import pool, runtime
 from codegen.items import HostCall
-from codegen.kernels.contraction import CALLS
 from codegen.lower import SHARE, Module, lower
 from codegen.memory import store
 from codegen.native import capi
@@ -35,10 +34,6 @@ from ir.verify import verify
 
 LIBRARIES = 32
 """Libraries in one LLJIT instance: an instance gives its memory back only when it is closed."""
-
-STRAIGHT = 10_000
-"""Lines of LLVM from which a module is optimised at a lower level: long straight-line code gains
-little from the rest, and pays most for it."""
 
 LOCK = threading.RLock()
 NAMES, MODULES = count(), count()
@@ -103,10 +98,7 @@ def imports(module: Module, target: Target) -> list[tuple[str, int]]:
             found.append((name, capi.address(name)))
             continue
         found.append((f"tracer.{name}.{dtype}", address(name, dtype)))
-        if name not in CALLS:
-            variants = target.vector_variants(name, dtype)
-            found += [(variant.symbol, vector_address(variant.symbol)) for variant in variants]
-    return found
+    return found + [(symbol, vector_address(symbol)) for symbol in module.vectors]
 
 
 def share_address(target: Target) -> int:
@@ -114,7 +106,7 @@ def share_address(target: Target) -> int:
     with LOCK:
         if not pool.POOL:
             module = Module(pool.TEXT, tuple([(name, "") for name in pool.FUNCTIONS]), pool.EXPORTS)
-            binary = target.machine().emit_object(optimise(module.text, target))
+            binary = target.machine().emit_object(optimise(module, target))
             code = Code(binary, module, target)
             pool.start(code.addresses, code)
         return int(pool.POOL[0]["share"])
@@ -156,21 +148,24 @@ def parse(text: str) -> Any:
     return parsed
 
 
-def optimise(text: str, target: Target) -> Any:
-    """The parsed, verified and optimised module."""
-    parsed = parse(text)
-    tuning = llvm.create_pipeline_tuning_options(speed_level=1 if is_long(text) else 2)
-    tuning.slp_vectorization = False
-    builder = llvm.create_pass_builder(target.machine(), tuning)
-    passes = builder.getModulePassManager()
-    passes.run(parsed, builder)
-    llvm.NewPassManager._dispose(passes)  # ModulePassManager inherits a _dispose that does nothing
-    passes.detach()
+def optimise(module: Module, target: Target) -> Any:
+    """The parsed and verified module, with what lies on the stack in registers.
+
+    More is not asked of LLVM's passes: loops come with vectors, and what does not change in them is
+    written before them. What passes find beyond that takes longer to find than it saves, but for
+    the algebra of real numbers, where the user lets them use it.
+    """
+    parsed = parse(module.text)
+    builder = llvm.create_pass_builder(target.machine(), llvm.create_pipeline_tuning_options())
+    passes = llvm.create_new_function_pass_manager()
+    passes.add_sroa_pass()
+    if module.fastmath:
+        passes.add_reassociate_pass()
+        passes.add_instruction_combine_pass()
+    for function in parsed.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
     return parsed
-
-
-def is_long(text: str) -> bool:
-    return text.count("\n") > STRAIGHT
 
 
 class Compiled:
@@ -197,8 +192,8 @@ class Compiled:
             self.module = lower(plan, storage, self.target, count, fastmath)
         with LOCK:
             with self.timed("optimise"):
-                machine = self.target.machine(1 if is_long(self.module.text) else 2)
-                optimised = optimise(self.module.text, self.target)
+                machine = self.target.machine()
+                optimised = optimise(self.module, self.target)
             with self.timed("codegen"):
                 binary = machine.emit_object(optimised)
         with self.timed("link"):
@@ -258,13 +253,13 @@ class Compiled:
     def optimised(self) -> str:
         """The module after LLVM's passes."""
         with LOCK:
-            return str(optimise(self.module.text, self.target))
+            return str(optimise(self.module, self.target))
 
     @cached_property
     def asm(self) -> str:
         """The machine code, as assembly."""
         with LOCK:
-            found = self.target.machine().emit_assembly(optimise(self.module.text, self.target))
+            found = self.target.machine().emit_assembly(optimise(self.module, self.target))
         return str(found)
 
     def executed(self) -> int:

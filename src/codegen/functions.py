@@ -1,8 +1,9 @@
 """The named scalar functions of the element language, as LLVM instructions.
 
-A function of the C library is called by a name of our own, which the engine binds to the library's
-address: LLVM knows ``log`` and would treat it by its own rules. Where glibc's vector library has
-the function, the call carries the name of its vector variants, and the loop vectoriser uses them.
+Each is written for single numbers and for vectors alike: a ``Kind`` says which. A function of the C
+library is called by a name of our own, which the engine binds to the library's address: LLVM knows
+``log`` and would treat it by its own rules. A vector is given to glibc's vector library in pieces
+of the widths that it has, or number by number where it has none.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codegen.text import TYPES, Function, number
+from codegen.text import Function, Kind, kind_of
 from ir.types import DTYPES
 
-Emit = Callable[[Function, str, tuple[str, ...]], str]
+Emit = Callable[[Function, Kind, tuple[str, ...]], str]
 FUNCTIONS: dict[str, tuple[Emit, int, str | None]] = {}
 """Name to (how it is emitted, its weight, the result's dtype where it is not the operands')."""
 
@@ -26,17 +27,13 @@ def function(name: str, weight: int = 1, returns: str | None = None) -> Callable
     return declare
 
 
-def is_float(dtype: str) -> bool:
-    return DTYPES[dtype].kind == "float"
-
-
 def binary(name: str, on_float: str, on_int: str) -> None:
     """An instruction of two operands, one for floats and one for integers."""
 
     @function(name)
-    def emit(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-        how = f.freedom(on_float) if is_float(dtype) else on_int
-        return f(f"{how} {TYPES[dtype]} {xs[0]}, {xs[1]}")
+    def emit(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+        how = f.freedom(on_float) if kind.is_float else on_int
+        return f(f"{how} {kind.t} {xs[0]}, {xs[1]}")
 
 
 binary("add", "fadd", "add")
@@ -49,10 +46,10 @@ binary("xor", "xor", "xor")
 
 def comparison(name: str, on_float: str, on_int: str) -> None:
     @function(name, returns="bool")
-    def emit(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-        relation = on_int.replace("s", "u") if dtype == "bool" else on_int
-        how = f"fcmp {on_float}" if is_float(dtype) else f"icmp {relation}"
-        return f(f"{how} {TYPES[dtype]} {xs[0]}, {xs[1]}")
+    def emit(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+        relation = on_int.replace("s", "u") if kind.dtype == "bool" else on_int
+        how = f"fcmp {on_float}" if kind.is_float else f"icmp {relation}"
+        return f(f"{how} {kind.t} {xs[0]}, {xs[1]}")
 
 
 comparison("equal", "oeq", "eq")
@@ -63,17 +60,20 @@ comparison("greater", "ogt", "sgt")
 comparison("greater_equal", "oge", "sge")
 
 
-def call(f: Function, name: str, dtype: str, xs: tuple[str, ...], extra: str = "") -> str:
-    t = TYPES[dtype]
-    return f(f"call {t} @{name}({', '.join(f'{t} {x}' for x in xs)}{extra})")
+def call(f: Function, name: str, kind: Kind, xs: tuple[str, ...], *flags: str) -> str:
+    """A call of one of LLVM's own functions; some take bits of i1 behind their operands."""
+    given = ", ".join([*(f"{kind.t} {x}" for x in xs), *(f"i1 {flag}" for flag in flags)])
+    taken = ", ".join([*(kind.t for _ in xs), *("i1" for _ in flags)])
+    f.declares[f"declare {kind.t} @llvm.{name}.{kind.suffix}({taken})"] = None
+    return f(f"call {kind.t} @llvm.{name}.{kind.suffix}({given})")
 
 
 def intrinsic(name: str, llvm: str, weight: int = 1) -> None:
     """A function that LLVM has as an intrinsic for floats."""
 
     @function(name, weight)
-    def emit(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-        return call(f, f"llvm.{llvm}.{DTYPES[dtype].name}", dtype, xs)
+    def emit(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+        return call(f, llvm, kind, xs)
 
 
 for name, llvm_name in (
@@ -85,48 +85,49 @@ intrinsic("sqrt", "sqrt", 8)
 
 
 @function("neg")
-def neg(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    t = TYPES[dtype]
-    return f(f"{f.freedom('fneg')} {t} {xs[0]}") if is_float(dtype) else f(f"sub {t} 0, {xs[0]}")
+def neg(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    if kind.is_float:
+        return f(f"{f.freedom('fneg')} {kind.t} {xs[0]}")
+    return f(f"sub {kind.t} {kind.number(0)}, {xs[0]}")
 
 
 @function("not")
-def complement(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    return f(f"xor {TYPES[dtype]} {xs[0]}, -1") if dtype != "bool" else f(f"xor i1 {xs[0]}, true")
+def complement(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    return f(f"xor {kind.t} {xs[0]}, {kind.number(True if kind.dtype == 'bool' else -1)}")
 
 
 @function("abs")
-def magnitude(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    if is_float(dtype):
-        return call(f, f"llvm.fabs.{dtype}", dtype, xs)
-    return call(f, f"llvm.abs.{dtype}", dtype, xs, ", i1 false")
+def magnitude(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    if kind.is_float:
+        return call(f, "fabs", kind, xs)
+    return call(f, "abs", kind, xs, "false")
 
 
 @function("sign", 2)
-def sign(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    (x,), t = xs, TYPES[dtype]
-    zero, one, minus = (number(n, dtype) for n in (0, 1, -1))
-    above = f(f"{'fcmp ogt' if is_float(dtype) else 'icmp sgt'} {t} {x}, {zero}")
-    below = f(f"{'fcmp olt' if is_float(dtype) else 'icmp slt'} {t} {x}, {zero}")
+def sign(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    (x,), t = xs, kind.t
+    zero, one, minus = (kind.number(n) for n in (0, 1, -1))
+    above = f(f"{'fcmp ogt' if kind.is_float else 'icmp sgt'} {t} {x}, {zero}")
+    below = f(f"{'fcmp olt' if kind.is_float else 'icmp slt'} {t} {x}, {zero}")
     rest = zero
-    if is_float(dtype):
-        rest = f(f"select i1 {f(f'fcmp uno {t} {x}, {x}')}, {t} {x}, {t} {zero}")
-    rest = f(f"select i1 {below}, {t} {minus}, {t} {rest}")
-    return f(f"select i1 {above}, {t} {one}, {t} {rest}")
+    if kind.is_float:
+        rest = f(f"select {kind.bit} {f(f'fcmp uno {t} {x}, {x}')}, {t} {x}, {t} {zero}")
+    rest = f(f"select {kind.bit} {below}, {t} {minus}, {t} {rest}")
+    return f(f"select {kind.bit} {above}, {t} {one}, {t} {rest}")
 
 
 @function("is_finite", 2, returns="bool")
-def is_finite(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    size = magnitude(f, dtype, xs)
-    return f(f"fcmp olt {TYPES[dtype]} {size}, {number(float('inf'), dtype)}")
+def is_finite(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    size = magnitude(f, kind, xs)
+    return f(f"fcmp olt {kind.t} {size}, {kind.number(float('inf'))}")
 
 
 def extremum(name: str, on_float: str, on_int: str, on_bool: str) -> None:
     @function(name)
-    def emit(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-        if dtype == "bool":
-            return f(f"{on_bool} i1 {xs[0]}, {xs[1]}")
-        return call(f, f"llvm.{on_float if is_float(dtype) else on_int}.{dtype}", dtype, xs)
+    def emit(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+        if kind.dtype == "bool":
+            return f(f"{on_bool} {kind.bit} {xs[0]}, {xs[1]}")
+        return call(f, on_float if kind.is_float else on_int, kind, xs)
 
 
 extremum("maximum", "maximum", "smax", "or")
@@ -134,8 +135,8 @@ extremum("minimum", "minimum", "smin", "and")
 
 
 @function("div", 8)
-def divide(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    return f(f"{f.freedom('fdiv')} {TYPES[dtype]} {xs[0]}, {xs[1]}")
+def divide(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    return f(f"{f.freedom('fdiv')} {kind.t} {xs[0]}, {xs[1]}")
 
 
 @dataclass(frozen=True)
@@ -143,103 +144,107 @@ class Division:
     """An integer division that never traps: by 0 and of the smallest by -1 it gives 0 or wraps."""
 
     f: Function
-    dtype: str
+    kind: Kind
     x: str
     y: str
 
     def parts(self) -> tuple[str, str, str]:
         """Quotient towards zero, remainder, and whether the divisor is 0; NumPy's results."""
-        f, t = self.f, TYPES[self.dtype]
-        zero = f(f"icmp eq {t} {self.y}, 0")
-        minus = f(f"icmp eq {t} {self.y}, -1")
-        special = f(f"or i1 {zero}, {minus}")
-        safe = f(f"select i1 {special}, {t} 1, {t} {self.y}")
+        f, kind, t = self.f, self.kind, self.kind.t
+        zero = f(f"icmp eq {t} {self.y}, {kind.number(0)}")
+        minus = f(f"icmp eq {t} {self.y}, {kind.number(-1)}")
+        special = f(f"or {kind.bit} {zero}, {minus}")
+        safe = f(f"select {kind.bit} {special}, {t} {kind.number(1)}, {t} {self.y}")
         quotient = f(f"sdiv {t} {self.x}, {safe}")
         remainder = f(f"srem {t} {self.x}, {safe}")
-        negated = f(f"sub {t} 0, {self.x}")
-        quotient = f(f"select i1 {minus}, {t} {negated}, {t} {quotient}")
-        quotient = f(f"select i1 {zero}, {t} 0, {t} {quotient}")
+        negated = f(f"sub {t} {kind.number(0)}, {self.x}")
+        quotient = f(f"select {kind.bit} {minus}, {t} {negated}, {t} {quotient}")
+        quotient = f(f"select {kind.bit} {zero}, {t} {kind.number(0)}, {t} {quotient}")
         return quotient, remainder, zero
 
     def opposite(self, remainder: str) -> str:
         """Whether flooring moves the quotient: a remainder of the other sign than the divisor."""
-        f, t = self.f, TYPES[self.dtype]
-        left = f(f"icmp ne {t} {remainder}, 0")
-        signs = f(f"icmp slt {t} {f(f'xor {t} {remainder}, {self.y}')}, 0")
-        return f(f"and i1 {left}, {signs}")
+        f, kind, t = self.f, self.kind, self.kind.t
+        none = kind.number(0)
+        left = f(f"icmp ne {t} {remainder}, {none}")
+        signs = f(f"icmp slt {t} {f(f'xor {t} {remainder}, {self.y}')}, {none}")
+        return f(f"and {kind.bit} {left}, {signs}")
 
 
 @function("fmod", 20)
-def fmod(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    if is_float(dtype):
-        return library_call(f, "fmod", dtype, xs)
-    return Division(f, dtype, *xs).parts()[1]
+def fmod(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    if kind.is_float:
+        return library_call(f, "fmod", kind, xs)
+    return Division(f, kind, *xs).parts()[1]
 
 
 @function("remainder", 8)
-def remainder(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    (x, y), t = xs, TYPES[dtype]
-    if not is_float(dtype):
-        division = Division(f, dtype, x, y)
+def remainder(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    (x, y), t = xs, kind.t
+    if not kind.is_float:
+        division = Division(f, kind, x, y)
         _, rest, _ = division.parts()
         moved = f(f"add {t} {rest}, {y}")
-        return f(f"select i1 {division.opposite(rest)}, {t} {moved}, {t} {rest}")
-    return float_divmod(f, dtype, x, y)[1]
+        return f(f"select {kind.bit} {division.opposite(rest)}, {t} {moved}, {t} {rest}")
+    return float_divmod(f, kind, x, y)[1]
 
 
 @function("floor_divide", 8)
-def floor_divide(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    (x, y), t = xs, TYPES[dtype]
-    if not is_float(dtype):
-        division = Division(f, dtype, x, y)
+def floor_divide(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    (x, y), t = xs, kind.t
+    if not kind.is_float:
+        division = Division(f, kind, x, y)
         quotient, rest, zero = division.parts()
-        moved = f(f"sub {t} {quotient}, 1")
-        found = f(f"select i1 {division.opposite(rest)}, {t} {moved}, {t} {quotient}")
-        return f(f"select i1 {zero}, {t} 0, {t} {found}")
-    return float_divmod(f, dtype, x, y)[0]
+        moved = f(f"sub {t} {quotient}, {kind.number(1)}")
+        found = f(f"select {kind.bit} {division.opposite(rest)}, {t} {moved}, {t} {quotient}")
+        return f(f"select {kind.bit} {zero}, {t} {kind.number(0)}, {t} {found}")
+    return float_divmod(f, kind, x, y)[0]
 
 
-def float_divmod(f: Function, dtype: str, x: str, y: str) -> tuple[str, str]:
+def float_divmod(f: Function, kind: Kind, x: str, y: str) -> tuple[str, str]:
     """Python's divmod for floats, exact, with NumPy's results where the divisor is 0."""
-    t, zero, one, half = TYPES[dtype], number(0, dtype), number(1, dtype), number(0.5, dtype)
-    rest = library_call(f, "fmod", dtype, (x, y))
+    t, zero, one, half = kind.t, kind.number(0), kind.number(1), kind.number(0.5)
+    rest = library_call(f, "fmod", kind, (x, y))
     left = f(f"fcmp une {t} {rest}, {zero}")
-    crossed = f(f"xor i1 {f(f'fcmp olt {t} {y}, {zero}')}, {f(f'fcmp olt {t} {rest}, {zero}')}")
-    crossed = f(f"and i1 {left}, {crossed}")
+    crossed = f(
+        f"xor {kind.bit} {f(f'fcmp olt {t} {y}, {zero}')}, {f(f'fcmp olt {t} {rest}, {zero}')}"
+    )
+    crossed = f(f"and {kind.bit} {left}, {crossed}")
     quotient = f(f"fdiv {t} {f(f'fsub {t} {x}, {rest}')}, {y}")
-    quotient = f(f"select i1 {crossed}, {t} {f(f'fsub {t} {quotient}, {one}')}, {t} {quotient}")
-    moved = f(f"select i1 {crossed}, {t} {f(f'fadd {t} {rest}, {y}')}, {t} {rest}")
-    signed = call(f, f"llvm.copysign.{dtype}", dtype, (zero, y))
-    moved = f(f"select i1 {left}, {t} {moved}, {t} {signed}")
-    whole = call(f, f"llvm.floor.{dtype}", dtype, (quotient,))
+    quotient = f(
+        f"select {kind.bit} {crossed}, {t} {f(f'fsub {t} {quotient}, {one}')}, {t} {quotient}"
+    )
+    moved = f(f"select {kind.bit} {crossed}, {t} {f(f'fadd {t} {rest}, {y}')}, {t} {rest}")
+    signed = call(f, "copysign", kind, (zero, y))
+    moved = f(f"select {kind.bit} {left}, {t} {moved}, {t} {signed}")
+    whole = call(f, "floor", kind, (quotient,))
     above = f(f"fcmp ogt {t} {f(f'fsub {t} {quotient}, {whole}')}, {half}")
-    whole = f(f"select i1 {above}, {t} {f(f'fadd {t} {whole}, {one}')}, {t} {whole}")
+    whole = f(f"select {kind.bit} {above}, {t} {f(f'fadd {t} {whole}, {one}')}, {t} {whole}")
     ratio = f(f"fdiv {t} {x}, {y}")
-    none = call(f, f"llvm.copysign.{dtype}", dtype, (zero, ratio))
+    none = call(f, "copysign", kind, (zero, ratio))
     some = f(f"fcmp une {t} {quotient}, {zero}")
-    whole = f(f"select i1 {some}, {t} {whole}, {t} {none}")
+    whole = f(f"select {kind.bit} {some}, {t} {whole}, {t} {none}")
     by_zero = f(f"fcmp oeq {t} {y}, {zero}")
     not_a_number = f(f"fcmp uno {t} {rest}, {rest}")
-    lost = f(f"select i1 {not_a_number}, {t} {rest}, {t} {moved}")
-    whole = f(f"select i1 {not_a_number}, {t} {rest}, {t} {whole}")
-    return f(f"select i1 {by_zero}, {t} {ratio}, {t} {whole}"), lost
+    lost = f(f"select {kind.bit} {not_a_number}, {t} {rest}, {t} {moved}")
+    whole = f(f"select {kind.bit} {not_a_number}, {t} {rest}, {t} {whole}")
+    return f(f"select {kind.bit} {by_zero}, {t} {ratio}, {t} {whole}"), lost
 
 
 @function("shift_left", 2)
-def shift_left(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    (x, y), t = xs, TYPES[dtype]
-    width = 8 * DTYPES[dtype].size
-    fits = f(f"icmp ult {t} {y}, {width}")
-    safe = f(f"select i1 {fits}, {t} {y}, {t} 0")
-    return f(f"select i1 {fits}, {t} {f(f'shl {t} {x}, {safe}')}, {t} 0")
+def shift_left(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    (x, y), t, none = xs, kind.t, kind.number(0)
+    fits = f(f"icmp ult {t} {y}, {kind.number(8 * DTYPES[kind.dtype].size)}")
+    safe = f(f"select {kind.bit} {fits}, {t} {y}, {t} {none}")
+    return f(f"select {kind.bit} {fits}, {t} {f(f'shl {t} {x}, {safe}')}, {t} {none}")
 
 
 @function("shift_right", 2)
-def shift_right(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-    (x, y), t = xs, TYPES[dtype]
-    last = 8 * DTYPES[dtype].size - 1
+def shift_right(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+    (x, y), t = xs, kind.t
+    last = kind.number(8 * DTYPES[kind.dtype].size - 1)
     fits = f(f"icmp ult {t} {y}, {last}")
-    safe = f(f"select i1 {fits}, {t} {y}, {t} {last}")
+    safe = f(f"select {kind.bit} {fits}, {t} {y}, {t} {last}")
     return f(f"ashr {t} {x}, {safe}")
 
 
@@ -265,12 +270,37 @@ def operand_count(name: str) -> int:
     return 2 if name in TWO_OPERANDS else 1
 
 
-def library_call(f: Function, name: str, dtype: str, xs: tuple[str, ...]) -> str:
-    """A call of the C library's function, marked so that the module declares what it needs."""
-    t = TYPES[dtype]
-    args = ", ".join(f"{t} {x}" for x in xs)
-    f.uses[name, dtype] = None
-    return f(f"call {t} @{symbol(name, dtype)}({args}) #{attributes(name, dtype)}")
+def library_call(f: Function, name: str, kind: Kind, xs: tuple[str, ...]) -> str:
+    """A call of the C library's function, or of its vector variants on pieces of the operands."""
+    if kind.lanes == 1:
+        f.uses[name, kind.dtype] = None
+        return one_call(f, symbol(name, kind.dtype), kind, xs)
+    width, callee = 1, ""
+    for variant in f.variants(name, kind.dtype):
+        if width < variant.lanes <= kind.lanes:
+            width, callee = variant.lanes, variant.symbol
+    if width == 1:
+        f.uses[name, kind.dtype] = None
+        return number_by_number(f, symbol(name, kind.dtype), kind, xs)
+    f.vectors[callee] = None
+    part = kind_of(kind.dtype, width)
+    f.declares[f"declare {part.t} @{callee}({', '.join([part.t] * len(xs))}) #0"] = None
+    pieces = [f.pieces(x, kind, width) for x in xs]
+    return f.joined([one_call(f, callee, part, at) for at in zip(*pieces, strict=True)], part)
+
+
+def one_call(f: Function, callee: str, kind: Kind, xs: tuple[str, ...]) -> str:
+    return f(f"call {kind.t} @{callee}({', '.join(f'{kind.t} {x}' for x in xs)}) #0")
+
+
+def number_by_number(f: Function, callee: str, kind: Kind, xs: tuple[str, ...]) -> str:
+    """A vector of what a scalar function gives for each of the operands' numbers."""
+    single, made = kind_of(kind.dtype), "poison"
+    for lane in range(kind.lanes):
+        numbers = tuple([f(f"extractelement {kind.t} {x}, i32 {lane}") for x in xs])
+        found = one_call(f, callee, single, numbers)
+        made = f(f"insertelement {kind.t} {made}, {single.t} {found}, i32 {lane}")
+    return made
 
 
 def symbol(name: str, dtype: str) -> str:
@@ -278,15 +308,10 @@ def symbol(name: str, dtype: str) -> str:
     return f"tracer.{name}.{dtype}"
 
 
-def attributes(name: str, dtype: str) -> int:
-    """The number of the attribute group that holds the function's vector variants."""
-    return 2 * [*LIBRARY, *SPECIAL].index(name) + (dtype == "f32")
-
-
 def from_library(name: str) -> None:
     @function(name, 20)
-    def emit(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
-        return library_call(f, name, dtype, xs)
+    def emit(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
+        return library_call(f, name, kind, xs)
 
 
 for name in LIBRARY:
@@ -295,40 +320,45 @@ for name in LIBRARY:
 
 
 @function("erfinv", 20)
-def erfinv(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
+def erfinv(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
     (x,) = xs
-    wide = x if dtype == "f64" else f(f"fpext float {x} to double")
-    found = library_call(f, "erfinv", "f64", (wide,))
-    return found if dtype == "f64" else f(f"fptrunc double {found} to float")
+    wide = kind_of("f64", kind.lanes)
+    if kind.dtype == "f64":
+        return library_call(f, "erfinv", kind, xs)
+    found = library_call(f, "erfinv", wide, (f(f"fpext {kind.t} {x} to {wide.t}"),))
+    return f(f"fptrunc {wide.t} {found} to {kind.t}")
 
 
 @function("logistic", 29)
-def logistic(f: Function, dtype: str, xs: tuple[str, ...]) -> str:
+def logistic(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
     """``1 / (1 + exp(-x))``, for x < 0 as ``exp(x) / (1 + exp(x))``, which may be denormal."""
-    one, t = number(1, dtype), TYPES[dtype]
-    small = FUNCTIONS["exp"][0](f, dtype, (neg(f, dtype, (magnitude(f, dtype, xs),)),))
-    below = f(f"fcmp olt {t} {xs[0]}, {number(0, dtype)}")
-    above = f(f"select i1 {below}, {t} {small}, {t} {one}")
+    one, t = kind.number(1), kind.t
+    small = FUNCTIONS["exp"][0](f, kind, (neg(f, kind, (magnitude(f, kind, xs),)),))
+    below = f(f"fcmp olt {t} {xs[0]}, {kind.number(0)}")
+    above = f(f"select {kind.bit} {below}, {t} {small}, {t} {one}")
     return f(f"fdiv {t} {above}, {f(f'fadd {t} {one}, {small}')}")
 
 
-def convert(f: Function, x: str, old: str, new: str) -> str:
-    """An element in another dtype, as NumPy's ``astype`` on this machine converts it."""
-    if old == new:
+def convert(f: Function, x: str, old: Kind, dtype: str) -> str:
+    """Elements in another dtype, as NumPy's ``astype`` on this machine converts them."""
+    if old.dtype == dtype:
         return x
-    s, t, kinds = TYPES[old], TYPES[new], (DTYPES[old].kind, DTYPES[new].kind)
-    if new == "bool":
-        return f(f"fcmp une {s} {x}, 0.0" if kinds[0] == "float" else f"icmp ne {s} {x}, 0")
-    if old == "bool":
-        return f(f"{'uitofp' if kinds[1] == 'float' else 'zext'} i1 {x} to {t}")
+    new = kind_of(dtype, old.lanes)
+    s, t, kinds = old.t, new.t, (DTYPES[old.dtype].kind, DTYPES[dtype].kind)
+    if dtype == "bool":
+        how = "fcmp une" if kinds[0] == "float" else "icmp ne"
+        return f(f"{how} {s} {x}, {old.number(0)}")
+    if old.dtype == "bool":
+        return f(f"{'uitofp' if kinds[1] == 'float' else 'zext'} {s} {x} to {t}")
     if kinds == ("float", "float"):
-        return f(f"{'fpext' if old == 'f32' else 'fptrunc'} {s} {x} to {t}")
+        return f(f"{'fpext' if old.dtype == 'f32' else 'fptrunc'} {s} {x} to {t}")
     if kinds == ("int", "int"):
-        return f(f"{'sext' if old == 'i32' else 'trunc'} {s} {x} to {t}")
+        return f(f"{'sext' if old.dtype == 'i32' else 'trunc'} {s} {x} to {t}")
     if kinds[1] == "float":
         return f(f"sitofp {s} {x} to {t}")
-    bits = 8 * DTYPES[new].size - 1
-    fits = f(f"fcmp oge {s} {x}, {number(-(2.0**bits), old)}")
-    fits = f(f"and i1 {fits}, {f(f'fcmp olt {s} {x}, {number(2.0**bits, old)}')}")
-    safe = f(f"select i1 {fits}, {s} {x}, {s} {number(0, old)}")
-    return f(f"select i1 {fits}, {t} {f(f'fptosi {s} {safe} to {t}')}, {t} {-(2**bits)}")
+    bits = 8 * DTYPES[dtype].size - 1
+    fits = f(f"fcmp oge {s} {x}, {old.number(-(2.0**bits))}")
+    fits = f(f"and {old.bit} {fits}, {f(f'fcmp olt {s} {x}, {old.number(2.0**bits)}')}")
+    safe = f(f"select {old.bit} {fits}, {s} {x}, {s} {old.number(0)}")
+    made = f(f"fptosi {s} {safe} to {t}")
+    return f(f"select {old.bit} {fits}, {t} {made}, {t} {new.number(-(2**bits))}")

@@ -69,10 +69,12 @@ class Remainder:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A number that the program computes, clamped to ``[0, extent)``."""
+    """A number that the program computes, clamped to ``[0, extent)``; in each lane its own, where
+    there are several."""
 
     number: int | str
     extent: int
+    lanes: int = 1
 
     @property
     def order(self) -> Order:
@@ -192,3 +194,22 @@ def rejoined(index: Affine) -> Index | None:
                 del terms[atom], terms[partner]
                 return affine(terms, index.constant) + atom.whole * c
     return None
+
+
+def replaced(index: Index, by: Mapping[Any, Index]) -> Index:
+    """The index with other indices in the place of some loops."""
+    if isinstance(index, int):
+        return index
+    total: Index = index.constant
+    for atom, n in index.terms:
+        total = total + replaced_atom(atom, by) * n
+    return total
+
+
+def replaced_atom(atom: Atom, by: Mapping[Any, Index]) -> Index:
+    match atom:
+        case Quotient(whole, n):
+            return replaced(whole, by) // n
+        case Remainder(whole, n):
+            return replaced(whole, by) % n
+    return by.get(atom, Affine(((atom, 1),)))

@@ -25,6 +25,8 @@ class Inlining(dict[Value, Equation]):
         super().__init__()
         self.again: dict[Value, Equation] = {}
         """Equations so cheap that a neighbour's element is computed again and not stored."""
+        self.anew: dict[Value, Equation] = {}
+        """Equations so cheap that other loops compute their elements too, where they read them."""
         self.weight: dict[Value, int] = {}
         """What an element costs to compute from what is stored; 0 of what is stored itself."""
         self.moved = moved(program)
@@ -66,7 +68,7 @@ class Inlining(dict[Value, Equation]):
         found = self.get(v)
         if found is None and v in self.again and is_shifted(at, v.type.shape):
             return self.again[v]
-        return found
+        return self.anew.get(v) if found is None else found
 
     def add(self, eq: Equation) -> None:
         self[eq.result] = eq

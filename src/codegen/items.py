@@ -60,6 +60,8 @@ class Item:
     dependencies: list[Dependency] = field(default_factory=list)
     serial: bool = False
     """Whether its loops are better not shared with loops that could be vectors."""
+    branches: bool = False
+    """Whether it chooses between pieces at run time."""
     path: list[Loop] = field(default_factory=list)
     cost: int = 1
     """Roughly how many instructions it becomes."""

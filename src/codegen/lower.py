@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from codegen.blocks import run_block
 from codegen.emit import Emitter
-from codegen.functions import LIBRARY, SPECIAL, attributes, operand_count, symbol
-from codegen.items import Effect, HostCall, Node
+from codegen.functions import operand_count, symbol
+from codegen.items import Effect, HostCall, Loop, Node
 from codegen.kernels.contraction import CALLS
 from codegen.memory import Buffer, Storage
 from codegen.parallel import Region
 from codegen.plan import PASSED, Plan
 from codegen.scalar import EmitKernel
 from codegen.target import Target
-from codegen.text import MEMORY, TYPES, Function, Loops, number
+from codegen.text import MEMORY, TYPES, Function, number
+from codegen.vectors import Vector, choose
 from ir.ops import Literal
 
 BLOCK = ("i64 %low", "i64 %high", "i64 %block")
@@ -32,6 +35,10 @@ class Module:
     """The functions it calls, by name and dtype; those of Python and NumPy have none."""
     exports: tuple[str, ...]
     """The names whose addresses the engine needs."""
+    vectors: tuple[str, ...] = ()
+    """The functions of the vector library that it calls."""
+    fastmath: bool = False
+    """Whether LLVM may use the algebra of real numbers."""
 
 
 def lower(
@@ -39,9 +46,15 @@ def lower(
 ) -> Module:
     """The module of a plan; ``count`` makes it add up the work it executes and
     its loads and stores, in ``@executed``."""
-    loops = Loops()
     functions = [
-        chunk(Function(f"chunk{n}", loops, count, fastmath), nodes, found, plan, storage)
+        chunk(
+            Function(f"chunk{n}", count, fastmath, target.vector_variants),
+            nodes,
+            found,
+            plan,
+            storage,
+            {} if count else choose(nodes, found, plan, storage, target),
+        )
         for n, (nodes, found) in enumerate(zip(storage.chunks, storage.regions, strict=True))
     ]
     shared = any(f.region for f in functions) and not count
@@ -54,11 +67,12 @@ def lower(
         *{name: text for f in functions for name, text in f.function.helpers.items()}.values(),
         *(task(f) for f in functions if f.region),
         entry(functions, shared),
-        *declarations(list(uses), target),
-        *loops.lines,
+        *declarations(uses, [f.function for f in functions]),
     ]
+    vectors = dict.fromkeys(symbol for f in functions for symbol in f.function.vectors)
     symbols = (*uses, *([SHARE] if shared else []))
-    return Module("\n".join(parts), symbols, ("main", "executed") if count else ("main",))
+    exports = ("main", "executed") if count else ("main",)
+    return Module("\n".join(parts), symbols, exports, tuple(vectors), fastmath)
 
 
 @dataclass
@@ -76,7 +90,12 @@ class Chunk:
 
 
 def chunk(
-    f: Function, nodes: list[Node], found: Region | None, plan: Plan, storage: Storage
+    f: Function,
+    nodes: list[Node],
+    found: Region | None,
+    plan: Plan,
+    storage: Storage,
+    vectors: dict[Loop, Vector],
 ) -> Chunk:
     """The function of some top-level nodes; it takes pointers to the buffers that it touches."""
     calls_back = any(isinstance(node, HostCall) for node in nodes)
@@ -102,11 +121,11 @@ def chunk(
     status = f.alloca("i32")
     f.do(f"store i32 {PASSED}, ptr {status}")
     k = EmitKernel(f, plan.inlined, storage.buffers, pointer, exact=plan.exact)
-    emitter = Emitter(k, status, storage.partials)
+    emitter = Emitter(k, status, storage.partials, vectors)
     if found is None:
         emitter.nodes(nodes)
     else:
-        emitter.block(found)
+        run_block(emitter, found)
     f.settle()
     f.do(f"ret i32 {f(f'load i32, ptr {status}')}")
     facts = "noalias" if calls_back else "noalias nocapture"
@@ -236,53 +255,23 @@ def literals(plan: Plan) -> list[str]:
     return lines
 
 
-INTRINSICS = {
-    "i32": ("llvm.umin.i32(i32, i32)", "llvm.smax.i32(i32, i32)", "llvm.smin.i32(i32, i32)"),
-    "i64": ("llvm.smax.i64(i64, i64)", "llvm.smin.i64(i64, i64)"),
-}
+ALWAYS = (
+    "declare i32 @llvm.umin.i32(i32, i32)",
+    "declare i64 @llvm.smax.i64(i64, i64)",
+    "declare i64 @llvm.smin.i64(i64, i64)",
+    f"declare void @{SHARE[0]}(ptr, ptr, i64)",
+    "attributes #0 = { nounwind willreturn memory(none) }",
+)
+"""What every module may call; library functions only compute."""
 
 
-def declarations(uses: list[tuple[str, str]], target: Target) -> list[str]:
-    """What the module calls: intrinsics, library functions and their vector variants."""
-    lines = [f"declare {t} @{text}" for t, texts in INTRINSICS.items() for text in texts]
-    for dtype in ("f32", "f64"):
-        t = TYPES[dtype]
-        one, two = (
-            ("floor", "ceil", "trunc", "rint", "sqrt", "fabs"),
-            ("copysign", "maximum", "minimum"),
-        )
-        lines += [f"declare {t} @llvm.{name}.{dtype}({t})" for name in one]
-        lines += [f"declare {t} @llvm.{name}.{dtype}({t}, {t})" for name in two]
-    lines += [f"declare {t} @llvm.abs.{t}({t}, i1)" for t in ("i32", "i64")]
-    lines.append(f"declare void @{SHARE[0]}(ptr, ptr, i64)")
-    kept: list[str] = []
+def declarations(uses: Iterable[tuple[str, str]], functions: Sequence[Function]) -> Iterator[str]:
+    """What the module calls."""
+    yield from dict.fromkeys([*ALWAYS, *(line for f in functions for line in f.declares)])
     for name, dtype in uses:
-        if name in LIBRARY or name in SPECIAL:
-            lines += library(name, dtype, target, kept)
-        else:
+        if name in CALLS:
             arguments = ", ".join(["ptr"] * CALLS[name])
-            lines.append(f"declare void @{symbol(name, dtype)}({arguments}) nounwind")
-    if kept:
-        shown = ", ".join(f"ptr @{name}" for name in kept)
-        lines.append(f'@llvm.compiler.used = appending global [{len(kept)} x ptr] [{shown}], '
-                     'section "llvm.metadata"')  # fmt: skip
-    return lines
-
-
-def library(name: str, dtype: str, target: Target, kept: list[str]) -> list[str]:
-    """A scalar function, and the attribute that names its vector variants."""
-    t, n = TYPES[dtype], operand_count(name)
-    lines = [f"declare {t} @{symbol(name, dtype)}({', '.join([t] * n)})"]
-    variants = []
-    for vector in target.vector_variants(name, dtype):
-        shape = f"<{vector.lanes} x {t}>"
-        lines.append(f"declare {shape} @{vector.symbol}({', '.join([shape] * n)})")
-        variants.append(
-            f"_ZGV_LLVM_N{vector.lanes}{'v' * n}_{symbol(name, dtype)}({vector.symbol})"
-        )
-        kept.append(vector.symbol)
-    facts = "nounwind willreturn memory(none)"
-    if variants:
-        facts += f' "vector-function-abi-variant"="{",".join(variants)}"'
-    lines.append(f"attributes #{attributes(name, dtype)} = {{ {facts} }}")
-    return lines
+            yield f"declare void @{symbol(name, dtype)}({arguments}) nounwind"
+        else:
+            t = TYPES[dtype]
+            yield f"declare {t} @{symbol(name, dtype)}({', '.join([t] * operand_count(name))}) #0"

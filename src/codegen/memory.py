@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
+from math import prod
 
+from codegen.access import Read
+from codegen.again import without_rows
 from codegen.index import Index
 from codegen.items import (
     Carried,
     Close,
     Contraction,
+    HostCall,
     Item,
     Level,
     Loop,
@@ -22,6 +26,7 @@ from codegen.items import (
 )
 from codegen.parallel import Region, region
 from codegen.plan import Plan, buffer_of
+from codegen.text import SHORT
 from ir.program import Value
 from ir.types import DTYPES
 
@@ -53,11 +58,13 @@ class Buffer:
     offset: int = 0
 
     @property
+    def size(self) -> int:
+        """Elements."""
+        return prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
-        size = DTYPES[self.dtype].size
-        for n in self.shape:
-            size *= n
-        return size
+        return DTYPES[self.dtype].size * self.size
 
 
 @dataclass
@@ -77,6 +84,7 @@ class Storage:
 def store(plan: Plan) -> Storage:
     """Settle storage: register by default, memory where some reader cannot see the register."""
     storage = Storage(*cut(plan.tree))
+    plan.orders |= accumulator_orders(plan)
     for n, v in enumerate(plan.program.params):
         storage.buffers[v] = spanning("param", n, v)
     for n, v in enumerate(plan.literals):
@@ -129,10 +137,27 @@ def partial_sums(
     wanted: list[tuple[tuple[int, int], Value | Carried, Buffer]] = []
     for found in filter(None, storage.regions):
         for fold in found.folds:
-            type = fold.value.type.batched(found.blocks)
-            buffer = Buffer("slot", 0, type.dtype, tuple(range(type.rank)), type.shape)
+            one = spanning("slot", 0, fold.value, (), plan.orders.get(fold.value))
+            dims = (0, *[d + 1 for d in one.dims])
+            buffer = replace(one, dims=dims, shape=(found.blocks, *one.shape))
             wanted.append(((where[found.loops[0]], closed[fold]), fold, buffer))
     return wanted
+
+
+def accumulator_orders(plan: Plan) -> dict[Value, tuple[int, ...]]:
+    """Sums in memory have their shortest dimensions outermost: points' coordinates lie apart, so
+    that the loop over the points goes from one to the next."""
+    kept = {*plan.results, *plan.in_memory, *plan.orders, *plan.shares, *plan.shares.values()}
+    for item in plan.items:
+        if isinstance(item, Contraction | HostCall | Update):
+            kept.update(read.value for read in item.reads)
+            kept.update(item.eq.operands)
+    found = {}
+    for item in plan.items:
+        shape = item.value.type.shape
+        if isinstance(item, MemoryStep) and item.value not in kept:
+            found[item.value] = tuple(sorted(range(len(shape)), key=lambda d: shape[d] > SHORT))
+    return found
 
 
 def spanning(
@@ -216,11 +241,24 @@ def memory_spans(plan: Plan, chunks: list[list[Node]]) -> dict[Value, int]:
             makers = plan.definitions.get(read.value)
             if makers and needs_memory(makers, item, read.index, chunk_of):
                 limit(read.value, shared(makers[0], item) if len(makers) == 1 else 0)
+    without_rows(plan, spans, lambda read, item: sees(plan, spans, chunk_of, read, item))
     for item in plan.items:
         for read in item.reads:
             if read.value in spans and (makers := plan.definitions.get(read.value)):
                 limit(read.value, shared(makers[0], item))
     return spans
+
+
+def sees(
+    plan: Plan, spans: dict[Value, int], chunk_of: dict[Item, int], read: Read, item: Item
+) -> bool:
+    """Whether the item can read the element, from memory or a register."""
+    makers = plan.definitions.get(read.value)
+    if not makers:
+        return True
+    if read.value in spans:
+        return shared(makers[0], item) >= spans[read.value]
+    return not needs_memory(makers, item, read.index, chunk_of)
 
 
 def sorted_by_item(plan: Plan) -> list[Value]:

@@ -6,21 +6,25 @@ not depend on the number of threads. Higham, Accuracy and Stability of Numerical
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from math import prod
+from math import gcd, prod
+from typing import TYPE_CHECKING
 
 from codegen.items import FoldStep, Item, Loop
+from codegen.memory import Buffer
 from codegen.parallel import leaves
-from codegen.scalar import EmitKernel, Register
-from codegen.text import TYPES, Loops
+from codegen.registers import Register
+from codegen.scalar import EmitKernel
+from codegen.text import TYPES, kind_of
 from ir import ops
 from ir.types import DTYPES
 
-BLOCK = 1024
-"""Terms of a block that are added in vector lanes."""
-NESTED = 256
-"""Terms of a block of several loops, where the inner ones may be too short for vectors."""
+if TYPE_CHECKING:
+    from codegen.vectors import Vector
+
+CHAIN = 32
+"""Terms of a block that are added one after the other, in each vector lane."""
 LEVELS = 64
 """Places of unfinished sums: one for every bit of the number of blocks, behind that number."""
 
@@ -31,41 +35,63 @@ def is_sum(item: Item) -> bool:
     return isinstance(item, FoldStep) and adds and DTYPES[item.value.type.dtype].kind == "float"
 
 
-def cut_at(step: FoldStep) -> tuple[Loop, int] | None:
+Taken = tuple[Loop | None, int]
+"""A loop of which several steps are taken at a time, and how many; None and 1 if there is none."""
+
+
+def cut_at(step: FoldStep, taken: Taken) -> tuple[Loop, int] | None:
     """The loop of a long sum whose steps are grouped in blocks, and the steps of one block."""
     if not is_sum(step):
         return None
+    lanes, width = taken
     loops = step.path[step.opens :]
     terms = [prod(loop.axis.extent for loop in loops[n:]) for n in range(len(loops) + 1)]
+    most = CHAIN * max(width, 2)
     for n in reversed(range(len(loops))):
-        if terms[n] > BLOCK:
-            within = terms[n + 1]
-            return loops[n], max((BLOCK if within <= Loops.SHORT else NESTED) // within, 1)
+        if terms[n] <= most:
+            continue
+        if lanes not in loops[n + 1 :]:
+            whole = width if lanes is loops[n] else 1
+            return loops[n], max(most // terms[n + 1] // whole, 1) * whole
+        # Inside a step: lanes that come to one term each time, and the terms that they leave.
+        inner = loops.index(lanes)
+        sums = prod(loop.axis.extent for loop in loops[n + 1 : inner])
+        rest = loops[inner].axis.extent % width * terms[inner + 1]
+        return loops[n], max(CHAIN // (sums * (1 + rest)), 1)
     return None
 
 
-def long_sums(loop: Loop) -> dict[FoldStep, int]:
+def long_sums(loop: Loop, vectors: Mapping[Loop, Vector]) -> dict[FoldStep, int]:
     """The sums that are cut into blocks at this loop, each with the steps of a block."""
     found = {}
     for item in leaves(loop):
-        if isinstance(item, FoldStep) and (cut := cut_at(item)) and cut[0] is loop:
-            found[item] = cut[1]
+        if isinstance(item, FoldStep):
+            cut = cut_at(item, taken_around(item, vectors))
+            if cut and cut[0] is loop:
+                found[item] = cut[1]
     return found
 
 
+def taken_around(item: Item, vectors: Mapping[Loop, Vector]) -> Taken:
+    """The loop around the item of which several steps are taken at a time."""
+    return next(((loop, vectors[loop].width) for loop in item.path if loop in vectors), (None, 1))
+
+
 @contextmanager
-def blocks(k: EmitKernel, loops: Sequence[Loop], steps: int) -> Iterator[None]:
+def blocks(
+    k: EmitKernel, loops: Sequence[Loop], steps: int, written: Set[Buffer] | None = None
+) -> Iterator[None]:
     """A loop over blocks of the loops' steps; opened inside it, each runs over one block."""
     axis, f = loops[0].axis, k.f
-    low, high = k.ends.get(axis, (axis.low, axis.high))
+    low, high, known = k.ends_of(axis)
     count = f(f"sub i64 {high}, {low}")
     count = f(f"udiv i64 {f(f'add i64 {count}, {steps - 1}')}, {steps}")
-    with f.loop(0, count) as block, k.scope():
+    with k.counted(0, count, written=written) as block:
         begin = f(f"add nsw i64 {f(f'mul nsw i64 {block}, {steps}')}, {low}")
         end = f(f"call i64 @llvm.smin.i64(i64 {f(f'add nsw i64 {begin}, {steps}')}, i64 {high})")
-        k.ends.update({loop.axis: (begin, end) for loop in loops})
+        k.ends.update({loop.axis: (begin, end, gcd(steps, known)) for loop in loops})
         yield
-    k.ends.update({loop.axis: (low, high) for loop in loops})
+    k.ends.update({loop.axis: (low, high, known) for loop in loops})
 
 
 class Pairwise:
@@ -85,7 +111,7 @@ class Pairwise:
     def total(self) -> Register:
         f, t = self.k.f, TYPES[self.dtype]
         name = f(f"call {t} @pairwise.total.{self.dtype}(ptr {self.place})")
-        return Register(self.k, name, self.dtype)
+        return Register(self.k, name, kind_of(self.dtype))
 
 
 def functions(dtype: str) -> str:

@@ -23,7 +23,9 @@ from codegen.items import (
 LARGE = 400_000
 """Work of a loop, in the weights of ``Op.cost``, from which waking threads pays."""
 BLOCKS = 64
-"""Blocks that a loop is cut into; their results are combined in order."""
+"""Blocks that a loop is cut into at most; their results are combined in order."""
+PIECE = 50_000
+"""Work of a block at least, so that it is worth an accumulator of its own."""
 PARTIALS = 1 << 22
 """Bytes of the largest accumulator, over all blocks, that each block has one of."""
 
@@ -45,9 +47,9 @@ def region(node: Node) -> Region | None:
     if not isinstance(node, Loop) or node.axis.extent < 2:
         return None
     loops = tuple(node.strip or [node])
-    if loops[0] is not node or sum(map(work, loops)) < LARGE:
+    if loops[0] is not node or (total := sum(map(work, loops))) < LARGE:
         return None
-    step = -(-node.axis.extent // BLOCKS)
+    step = rounded(-(-node.axis.extent // min(BLOCKS, total // PIECE)))
     blocks = -(-node.axis.extent // step)
     items = [item for loop in loops for item in leaves(loop)]
     folds = tuple([i for i in items if isinstance(i, Carried) and i.opens == 0])
@@ -55,6 +57,12 @@ def region(node: Node) -> Region | None:
     meeting = any(isinstance(i, Update | Effect) for i in items)
     meeting = meeting or any(isinstance(i, ScanStep) and i.opens == 0 for i in items)
     return Region(loops, step, blocks, folds) if apart and not meeting else None
+
+
+def rounded(step: int) -> int:
+    """Steps of a block, of which vectors leave no rest: a multiple of 32, of less if few."""
+    many = next((n for n in (32, 16, 8) if step >= 2 * n), 1)
+    return -(-step // many) * many
 
 
 def fits(item: Carried, blocks: int) -> bool:

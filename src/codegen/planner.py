@@ -284,6 +284,7 @@ class Planner:
     def add(self, item: Item, kernel: PlanKernel) -> None:
         """Note what the item reads, and put it in the plan."""
         item.reads = list(kernel.access.reads)
+        item.branches = kernel.access.branches
         self.wait(item, item.eq)
         for read in item.reads:
             makers = self.plan.definitions.get(read.value, [])

@@ -8,59 +8,19 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from codegen import lanes
 from codegen.access import Within, within
 from codegen.functions import FUNCTIONS, convert
-from codegen.index import Affine, Axis, Data, Index, Quotient, bounds, flat
+from codegen.index import Affine, Axis, Data, Index, Quotient, bounds, flat, replaced
 from codegen.inlining import Inlining
+from codegen.lanes import Lanes
 from codegen.memory import Buffer
-from codegen.text import MEMORY, TYPES, Function, number
+from codegen.registers import EmitSource, Register, together
+from codegen.text import MEMORY, Function, Kind, kind_of, number
 from ir.program import Equation, Value
 from ir.scalar import Accumulators
-from ir.types import DTYPES, ArrayType
 
 At = tuple[Index, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Register:
-    """A number in a register, or a constant."""
-
-    kernel: EmitKernel
-    name: str
-    dtype: str
-
-    def __add__(self, other: Register) -> Register:
-        return self.kernel.call("add", self, other)
-
-    def __sub__(self, other: Register) -> Register:
-        return self.kernel.call("sub", self, other)
-
-    def __mul__(self, other: Register) -> Register:
-        return self.kernel.call("mul", self, other)
-
-    def __neg__(self) -> Register:
-        return self.kernel.call("neg", self)
-
-
-class Accumulator(Register):
-    """The running value of a fold whose steps may be taken in any order, so in vector lanes."""
-
-    __slots__ = ()
-
-    def __add__(self, other: Register) -> Register:
-        return self.combine("fadd", "add", other)
-
-    def __mul__(self, other: Register) -> Register:
-        return self.combine("fmul", "mul", other)
-
-    def combine(self, on_float: str, on_int: str, other: Register) -> Register:
-        f = self.kernel.f
-        f.spend(1)
-        is_float = DTYPES[self.dtype].kind == "float"
-        how = f.freedom(f"{on_float} reassoc") if is_float else on_int
-        return Register(
-            self.kernel, f(f"{how} {TYPES[self.dtype]} {self.name}, {other.name}"), self.dtype
-        )
 
 
 Folding = Callable[[Accumulators, Callable[..., Accumulators], bool], Accumulators]
@@ -81,26 +41,108 @@ class EmitKernel:
     folding: Folding | None = None
     exact: Set[Value] = frozenset()
     """Values whose products are rounded before they are summed: what an effect depends on."""
-    ends: dict[Axis, tuple[int | str, int | str]] = field(default_factory=dict)
-    """Where a loop of which this function runs a part begins and ends."""
+    ends: dict[Axis, tuple[int | str, int | str, int]] = field(default_factory=dict)
+    """Where a loop of which this function runs a part begins and ends, and what the number of its
+    steps is a multiple of."""
+    lanes: Lanes | None = None
+    """The loop that is taken several steps at a time, inside it."""
+    unrolled: dict[Axis, Index] = field(default_factory=dict)
+    """Loops that are written out step by step, and the step that is being written."""
+    homes: list[int] = field(default_factory=list)
+    """For each loop that is open, the scope right around it."""
+    written: list[Set[Buffer] | None] = field(default_factory=list)
+    """For each loop that is open, the buffers that are written in it; None where any may be."""
+    branches: list[int] = field(default_factory=list)
+    """For each branch that is open, how many loops are around it."""
+    longer: list[dict[Any, str]] = field(default_factory=lambda: [{}])
+    """Vectors of which lanes pick elements, by scope."""
+    spreads: list[dict[tuple[str, int], str]] = field(default_factory=lambda: [{}])
+    """Numbers that are in every lane, by scope."""
 
     @contextmanager
     def scope(self) -> Iterator[None]:
         """What is computed inside is not seen outside: a loop body, a branch."""
-        self.scopes.append({})
-        self.indices.append({})
+        kept = (self.scopes, self.indices, self.longer, self.spreads)
+        for scopes in kept:
+            scopes.append({})
         try:
             yield
         finally:
-            self.scopes.pop()
-            self.indices.pop()
+            for scopes in kept:
+                scopes.pop()
+
+    def ends_of(self, axis: Axis) -> tuple[int | str, int | str, int]:
+        """Where the loop begins and ends, and what the number of its steps is a multiple of."""
+        return self.ends.get(axis, (axis.low, axis.high, axis.extent))
 
     @contextmanager
     def loop(self, axis: Axis) -> Iterator[None]:
-        low, high = self.ends.get(axis, (axis.low, axis.high))
-        with self.f.loop(low, high) as counter, self.scope():
+        low, high, _ = self.ends_of(axis)
+        with self.steps(axis, low, high):
+            yield
+
+    @contextmanager
+    def steps(
+        self,
+        axis: Axis,
+        low: int | str,
+        high: int | str,
+        by: int = 1,
+        written: Set[Buffer] | None = None,
+    ) -> Iterator[None]:
+        """A loop that writes to these buffers, to any if that is not said."""
+        with self.counted(low, high, by, written) as counter:
             self.counters[axis] = counter
             yield
+
+    @contextmanager
+    def counted(
+        self, low: int | str, high: int | str, by: int = 1, written: Set[Buffer] | None = None
+    ) -> Iterator[str]:
+        self.homes.append(len(self.scopes) - 1)
+        self.written.append(written)
+        with self.f.loop(low, high, by) as counter, self.scope():
+            yield counter
+        self.homes.pop()
+        self.written.pop()
+
+    @contextmanager
+    def between(self, low: int | str, high: int | str) -> Iterator[None]:
+        """What is run if there are steps between the two."""
+        if isinstance(low, int) and isinstance(high, int):
+            yield
+            return
+        with self.f.when(self.f(f"icmp slt i64 {low}, {high}")), self.scope():
+            yield
+
+    # What does not change in a loop is written before it.
+
+    def home(self, level: int) -> int:
+        """The scope of what is written with so many loops around it."""
+        return self.homes[level] if level < len(self.homes) else -1
+
+    def level_of(self, index: Index) -> int:
+        """How many loops at least are around what depends on the index."""
+        level = 0
+        for atom, _ in () if isinstance(index, int) else index.terms:
+            match atom:
+                case Axis():
+                    found = self.f.level_of(self.counters[atom])
+                case Data():
+                    found = self.f.level_of(str(atom.number))
+                case _:
+                    found = self.level_of(atom.whole)
+            level = max(level, found)
+        return level
+
+    def load_level(self, buffer: Buffer, position: Index) -> int:
+        """The same of a load: it stays behind writes to the buffer, and in its branch."""
+        level = max([self.level_of(position), *self.branches])
+        while level < len(self.written) and any(
+            written is None or buffer in written for written in self.written[level:]
+        ):
+            level += 1
+        return level
 
     # Reading and writing elements.
 
@@ -108,12 +150,17 @@ class EmitKernel:
         return EmitSource(self, value)
 
     def read(self, value: Value, at: At) -> Register:
+        place = self.settled_all(at)
         for scope in reversed(self.scopes):
-            if (known := scope.get((value, at))) is not None:
+            if (known := scope.get((value, place))) is not None:
                 return known
-        eq = self.inlined.where(value, at)
-        found = self.load(self.buffers[value], at) if eq is None else self.element(eq, at)
-        self.remember(value, at, found)
+        if (eq := self.inlined.where(value, at)) is not None:
+            found: Register = self.element(eq, at)
+            self.scopes[-1][value, place] = found
+            return found
+        row = None if self.lanes is None else self.lanes.packed(value, at)
+        found = self.load(self.buffers[value] if row is None else row, at)
+        self.scopes[self.home(self.f.level_of(found.name))][value, place] = found
         return found
 
     def element(self, eq: Equation, at: At) -> Any:
@@ -126,26 +173,44 @@ class EmitKernel:
             self.f.contract = before
 
     def remember(self, value: Value, at: At, found: Register) -> None:
-        self.scopes[-1][value, at] = found
+        self.scopes[-1][value, self.settled_all(at)] = found
 
     def load(self, buffer: Buffer, at: At) -> Register:
-        address = self.address(buffer, at)
-        self.f.reach()
-        name = self.f(f"load {MEMORY[buffer.dtype]}, ptr {address}")
-        if buffer.dtype == "bool":
-            name = self.f(f"trunc i8 {name} to i1")
-        return Register(self, name, buffer.dtype)
+        position = self.position(buffer, at)
+        with self.f.outside(self.load_level(buffer, position)):
+            if self.lanes is not None:
+                name, kind = lanes.load(self, self.lanes, buffer, position)
+            else:
+                kind = kind_of(buffer.dtype)
+                self.f.reach()
+                name = self.f(f"load {kind.memory}, ptr {self.spot(buffer, position)}")
+            if buffer.dtype == "bool":
+                name = self.f(f"trunc {kind.memory} {name} to {kind.t}")
+        return Register(self, name, kind)
 
     def store(self, buffer: Buffer, at: At, x: Register) -> None:
+        position = self.position(buffer, at)
+        if self.lanes is not None:
+            x = x.over(self.lanes.width)
         name = x.name
         if buffer.dtype == "bool":
-            name = self.f(f"zext i1 {name} to i8")
-        address = self.address(buffer, at)
+            name = self.f(f"zext {x.kind.t} {name} to {x.kind.memory}")
+        if self.lanes is not None:
+            return lanes.store(self, self.lanes, buffer, position, name)
         self.f.reach()
-        self.f.do(f"store {MEMORY[buffer.dtype]} {name}, ptr {address}")
+        self.f.do(f"store {x.kind.memory} {name}, ptr {self.spot(buffer, position)}")
+        return None
 
-    def address(self, buffer: Buffer, at: At) -> str:
-        return self.spot(buffer, flat([at[d] for d in buffer.dims], buffer.shape))
+    def position(self, buffer: Buffer, at: At) -> Index:
+        """Where in the buffer the element lies."""
+        return self.settled(flat([at[d] for d in buffer.dims], buffer.shape))
+
+    def settled_all(self, at: At) -> At:
+        return tuple([self.settled(i) for i in at]) if self.unrolled else at
+
+    def settled(self, index: Index) -> Index:
+        """The index with the steps of unrolled loops put in."""
+        return replaced(index, self.unrolled) if self.unrolled else index
 
     def spot(self, buffer: Buffer, position: Index) -> str:
         """The address of the element at a position in the buffer."""
@@ -159,21 +224,35 @@ class EmitKernel:
 
     def counter(self, index: Index) -> str:
         """The register that holds the index."""
+        index = self.settled(index)
         if isinstance(index, int):
             return str(index)
         for scope in reversed(self.indices):
             if index in scope:
                 return scope[index]
-        total = ""
-        for atom, n in index.terms:
-            term = self.atom(atom)
-            if n != 1:
-                term = self.f(f"mul nsw i64 {term}, {n}")
-            total = self.f(f"add nsw i64 {total}, {term}") if total else term
-        if index.constant:
-            total = self.f(f"add nsw i64 {total}, {index.constant}")
-        self.indices[-1][index] = total
+        level = self.level_of(index)
+        with self.f.outside(level):
+            total = ""
+            for atom, n in sorted(index.terms, key=lambda term: self.atom_level(term[0])):
+                term = self.multiple(atom, n)
+                total = self.sum(total, term) if total else term
+            if index.constant:
+                total = self.sum(total, str(index.constant))
+        self.indices[self.home(level)][index] = total
         return total
+
+    def atom_level(self, atom: Any) -> int:
+        return self.level_of(Affine(((atom, 1),)))
+
+    def multiple(self, atom: Any, n: int) -> str:
+        """The register of one term, written before the loops that it does not depend on."""
+        with self.f.outside(self.atom_level(atom)):
+            term = self.atom(atom)
+            return term if n == 1 else self.f(f"mul nsw i64 {term}, {n}")
+
+    def sum(self, x: str, y: str) -> str:
+        with self.f.outside(self.f.level_of(x, y)):
+            return self.f(f"add nsw i64 {x}, {y}")
 
     def atom(self, atom: Any) -> str:
         if isinstance(atom, Axis):
@@ -186,40 +265,73 @@ class EmitKernel:
     # The protocol of ir.scalar.Kernel.
 
     def const(self, value: Any, dtype: str) -> Register:
-        return Register(self, number(value, dtype), dtype)
+        return Register(self, number(value, dtype), kind_of(dtype))
 
     def call(self, name: str, *xs: Register) -> Register:
         emit, weight, returns = FUNCTIONS[name]
-        dtype = xs[0].dtype
-        self.f.spend(weight)
-        made = emit(self.f, dtype, tuple([x.name for x in xs]))
-        return Register(self, made, returns or dtype)
+        xs = together(*xs)
+        kind = xs[0].kind
+        names = tuple([x.name for x in xs])
+        with self.f.outside(self.pure_level(*names)):
+            self.f.spend(weight)
+            made = emit(self.f, kind, names)
+        return Register(self, made, kind_of(returns, kind.lanes) if returns else kind)
+
+    def pure_level(self, *names: str) -> int:
+        """How many loops are around what is computed of these, in the branch that it stands in."""
+        return max([self.f.level_of(*names), *self.branches])
+
+    def combined(self, name: str, x: str, y: str, kind: Kind) -> str:
+        """The named function of two registers of a kind."""
+        return FUNCTIONS[name][0](self.f, kind, (x, y))
 
     def convert(self, x: Register, dtype: str) -> Register:
-        self.f.spend(1)
-        return Register(self, convert(self.f, x.name, x.dtype, dtype), dtype)
+        with self.f.outside(self.pure_level(x.name)):
+            self.f.spend(1)
+            made = convert(self.f, x.name, x.kind, dtype)
+        return Register(self, made, kind_of(dtype, x.kind.lanes))
 
     def select(self, condition: Register, then: Register, otherwise: Register) -> Register:
-        self.f.spend(1)
-        t = TYPES[then.dtype]
-        name = self.f(f"select i1 {condition.name}, {t} {then.name}, {t} {otherwise.name}")
-        return Register(self, name, then.dtype)
+        condition, then, otherwise = together(condition, then, otherwise)
+        kind = then.kind
+        chosen = f"{kind.t} {then.name}, {kind.t} {otherwise.name}"
+        with self.f.outside(self.pure_level(condition.name, then.name, otherwise.name)):
+            self.f.spend(1)
+            return Register(self, self.f(f"select {kind.bit} {condition.name}, {chosen}"), kind)
 
     def number(self, index: Index, dtype: str) -> Register:
         if isinstance(index, int):
             return self.const(index, dtype)
-        counter = Register(self, self.counter(index), "i64")
-        return (
-            counter
-            if dtype == "i64"
-            else Register(self, convert(self.f, counter.name, "i64", dtype), dtype)
-        )
+        if self.lanes is not None and self.lanes.step(index) != 0:
+            kind = kind_of("i64", self.lanes.width)
+            counter = Register(self, lanes.counters(self, self.lanes, index), kind)
+        else:
+            counter = Register(self, self.counter(index), kind_of("i64"))
+        made = convert(self.f, counter.name, counter.kind, dtype)
+        return Register(self, made, kind_of(dtype, counter.kind.lanes))
 
     def index(self, x: Register, extent: int) -> Index:
-        wide = convert(self.f, x.name, x.dtype, "i64")
-        low = self.f(f"call i64 @llvm.smax.i64(i64 {wide}, i64 0)")
-        name = self.f(f"call i64 @llvm.smin.i64(i64 {low}, i64 {max(extent - 1, 0)})")
-        return Affine(((Data(name, extent), 1),))
+        kind = kind_of("i64", x.kind.lanes)
+        wide = convert(self.f, x.name, x.kind, "i64")
+        low = self.combined("maximum", wide, kind.number(0), kind)
+        name = self.combined("minimum", low, kind.number(max(extent - 1, 0)), kind)
+        return Affine(((Data(name, extent, x.kind.lanes), 1),))
+
+    def spread(self, name: str, kind: Kind, lanes: int) -> str:
+        """A register of one number as a vector that has it in every lane."""
+        wide = kind_of(kind.dtype, lanes)
+        if not name.startswith("%"):
+            return wide.every(name)
+        for scope in reversed(self.spreads):
+            if (known := scope.get((name, lanes))) is not None:
+                return known
+        level = self.f.level_of(name)
+        with self.f.outside(level):
+            first = self.f(f"insertelement {wide.t} poison, {kind.t} {name}, i64 0")
+            everywhere = f"<{lanes} x i32> zeroinitializer"
+            made = self.f(f"shufflevector {wide.t} {first}, {wide.t} poison, {everywhere}")
+        self.spreads[self.home(level)][name, lanes] = made
+        return made
 
     def within(self, index: Index, low: int, high: int) -> Within | bool:
         return within(index, low, high)
@@ -229,24 +341,28 @@ class EmitKernel:
     ) -> Any:
         if isinstance(condition, bool):
             return then() if condition else otherwise()
-        dtypes: list[str] = []
+        kinds: list[Kind] = []
+        wide = 1 if self.lanes is None else self.lanes.width
 
         def side(thunk: Callable[[], Register]) -> Callable[[], str]:
             def run() -> str:
+                self.branches.append(self.f.level)
                 with self.scope():
-                    found = thunk()
-                dtypes.append(found.dtype)
+                    found = thunk().over(wide)
+                self.branches.pop()
+                kinds.append(found.kind)
                 return found.name
 
             return run
 
-        chosen = self.f.choose(self.test(condition), side(then), side(otherwise), dtypes)
-        return Register(self, chosen, dtypes[0])
+        chosen = self.f.choose(self.test(condition), side(then), side(otherwise), kinds)
+        return Register(self, chosen, kinds[0])
 
     def test(self, condition: Within) -> str:
         """One bit: whether every index lies in its range."""
         bits = []
         for index, low, high in condition.tests:
+            assert self.lanes is None or self.lanes.step(index) == 0
             first, last = bounds(index)
             counter = self.counter(index)
             if first < low:
@@ -272,18 +388,3 @@ class EmitKernel:
         for over in product(*map(range, extents)):
             carried = step(over, carried)
         return carried
-
-
-@dataclass(frozen=True)
-class EmitSource:
-    """An operand whose elements are registers."""
-
-    kernel: EmitKernel
-    value: Value
-
-    @property
-    def type(self) -> ArrayType:
-        return self.value.type
-
-    def __getitem__(self, at: At) -> Register:
-        return self.kernel.read(self.value, at)

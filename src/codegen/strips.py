@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import prod
 
 from codegen.items import Item
-from codegen.text import Loops
+from codegen.text import SHORT
 
 STRIP = 128
 """Steps that each loop of a strip takes in its turn."""
@@ -26,7 +26,7 @@ def phases(members: list[Item]) -> list[list[Item]]:
     """The items of a loop apart, rows and single numbers in turns; none if they stay together."""
     single = {item for item in members if len(item.levels) == 1}
     rows = [item for item in members if item not in single]
-    long = any(prod(level.axis.extent for level in i.levels[1:]) > Loops.SHORT for i in rows)
+    long = any(prod(level.axis.extent for level in i.levels[1:]) > SHORT for i in rows)
     numbers = sum(item.eq.op.cost for item in single)
     if not long or numbers < HEAVY or numbers * SHARE < sum(map(work, rows)):
         return []

@@ -49,6 +49,13 @@ class Target:
             jit=True,
         )
 
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of a vector register."""
+        return max(
+            [width for name, (_, width) in WIDTHS.items() if name in self.features], default=16
+        )
+
     def vector_variants(self, name: str, dtype: str) -> list[VectorVariant]:
         """The vector versions of a library function that this machine can run."""
         found: list[VectorVariant] = []

@@ -6,12 +6,16 @@ Text is several times faster to make than llvmlite's objects, and it is what get
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import cache
+from typing import Any, Union
 
 from ir.types import DTYPES
 from ir.work import ACCESS
+
+Lines = list[Union[str, "Lines"]]
+"""Instructions, and lists of those that are written there later."""
 
 TYPES = {"bool": "i1", "i32": "i32", "i64": "i64", "f32": "float", "f64": "double"}
 MEMORY = TYPES | {"bool": "i8"}
@@ -29,23 +33,74 @@ def number(value: Any, dtype: str) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', exact))[0]:016X}"
 
 
-class Loops:
-    """What LLVM is told of a module's loops: short ones are unrolled whole, long ones not at all.
+class Kind:
+    """What a register holds: a number of a dtype, or a vector of several."""
 
-    Left to itself it unrolls loops of ten steps or so, and then no longer makes vectors of them.
-    """
+    __slots__ = (
+        "alignment",
+        "bit",
+        "dtype",
+        "in_memory",
+        "is_float",
+        "lanes",
+        "memory",
+        "suffix",
+        "t",
+    )
 
-    SHORT = 4
+    def __init__(self, dtype: str, lanes: int) -> None:
+        self.dtype, self.lanes = dtype, lanes
+        self.t = self.vector(TYPES[dtype])
+        """The type in a register."""
+        self.memory = self.vector(MEMORY[dtype])
+        """The type in memory."""
+        self.bit = self.vector("i1")
+        """The type of a comparison."""
+        self.suffix = dtype if lanes == 1 else f"v{lanes}{dtype}"
+        """What LLVM's own functions have behind their names."""
+        self.in_memory = "i8" if dtype == "bool" else dtype
+        if lanes > 1:
+            self.in_memory = f"v{lanes}{self.in_memory}"
+        self.alignment = DTYPES[dtype].size
+        """Of one number: vectors begin anywhere."""
+        self.is_float = DTYPES[dtype].kind == "float"
 
-    def __init__(self) -> None:
-        self.lines = ['!1 = !{!"llvm.loop.unroll.full"}', '!2 = !{!"llvm.loop.unroll.disable"}']
+    def vector(self, t: str) -> str:
+        return t if self.lanes == 1 else f"<{self.lanes} x {t}>"
 
-    def note(self, steps: int | None) -> str:
-        """The metadata of one more loop, of so many steps if that is known."""
-        name = f"!{len(self.lines) + 1}"
-        short = steps is not None and steps <= self.SHORT
-        self.lines.append(f"{name} = distinct !{{{name}, {'!1' if short else '!2'}}}")
-        return name
+    def number(self, value: Any) -> str:
+        """A constant, in every lane."""
+        return self.every(number(value, self.dtype))
+
+    def every(self, constant: str) -> str:
+        """A constant as LLVM writes it, in every lane."""
+        if self.lanes == 1:
+            return constant
+        return f"<{', '.join([f'{TYPES[self.dtype]} {constant}'] * self.lanes)}>"
+
+    def listed(self, values: Sequence[Any]) -> str:
+        """A constant for each lane."""
+        t = TYPES[self.dtype]
+        return f"<{', '.join([f'{t} {number(value, self.dtype)}' for value in values])}>"
+
+    @property
+    def all_set(self) -> str:
+        """The mask of all lanes."""
+        return f"<{', '.join(['i1 true'] * self.lanes)}>"
+
+
+def picked(lanes: Sequence[int]) -> str:
+    """The mask of a shuffle that picks these lanes."""
+    return f"<{len(lanes)} x i32> <{', '.join([f'i32 {lane}' for lane in lanes])}>"
+
+
+@cache
+def kind_of(dtype: str, lanes: int = 1) -> Kind:
+    return Kind(dtype, lanes)
+
+
+SHORT = 4
+"""Steps of a loop that is written out step by step."""
 
 
 class Function:
@@ -54,16 +109,25 @@ class Function:
     def __init__(
         self,
         name: str,
-        loops: Loops | None = None,
         count_cost: bool = False,
         fastmath: bool = False,
+        variants: Callable[[str, str], Sequence[Any]] = lambda name, dtype: (),
     ) -> None:
+        self.variants = variants
+        """The vector versions that the machine has of a library function, by name and dtype."""
         self.head = ""
         """The line that begins the function; set once its parameters are known."""
         self.name = name
-        self.loops = loops or Loops()
         self.allocas: list[str] = []
-        self.lines: list[str] = []
+        self.lines: Lines = []
+        self.before: list[Lines] = []
+        """For each loop that is open, the lines right before it,"""
+        self.spent: list[tuple[int, int]] = []
+        """and what they spend, in an instrumented build."""
+        self.level = 0
+        """How many loops are around what is being written."""
+        self.levels: dict[str, int] = {}
+        """How many loops are around each register, where it is one at least."""
         self.block = "start"
         self.registers = 0
         self.blocks = 0
@@ -74,6 +138,11 @@ class Function:
         self.contract = False
         """Whether a product need not be rounded before it is added to a sum."""
         self.uses: dict[tuple[str, str], None] = {}
+        """Library functions of single numbers that it calls, by name and dtype."""
+        self.vectors: dict[str, None] = {}
+        """Vector functions that it calls, by symbol."""
+        self.declares: dict[str, None] = {}
+        """Declarations of what it calls, but for those functions of single numbers."""
         self.helpers: dict[str, str] = {}
         """Functions that it calls and the module has to define, by name."""
 
@@ -94,7 +163,28 @@ class Function:
         """Append an instruction that gives a value; its name."""
         name = self.new()
         self.lines.append(f"  {name} = {text}")
+        if self.level:
+            self.levels[name] = self.level
         return name
+
+    def level_of(self, *registers: str) -> int:
+        """How many loops at least are around what is computed of these."""
+        return max([self.levels.get(name, 0) for name in registers], default=0)
+
+    @contextmanager
+    def outside(self, level: int) -> Iterator[None]:
+        """Write straight-line code where only so many of the open loops are around it."""
+        if level >= self.level:
+            yield
+            return
+        kept = self.lines, self.level, (self.cost, self.accesses)
+        self.lines, self.level = self.before[level], level
+        self.cost, self.accesses = self.spent[level]
+        try:
+            yield
+        finally:
+            self.spent[level] = self.cost, self.accesses
+            self.lines, self.level, (self.cost, self.accesses) = kept
 
     def do(self, text: str) -> None:
         """Append an instruction that gives nothing."""
@@ -141,39 +231,80 @@ class Function:
         self.allocas.append(f"  {name} = alloca [{count} x {type}], align 64")
         return name
 
+    def pieces(self, x: str, kind: Kind, width: int) -> list[str]:
+        """A vector cut into vectors of ``width`` lanes."""
+        if width == kind.lanes:
+            return [x]
+        if width == 1:
+            return [self(f"extractelement {kind.t} {x}, i32 {n}") for n in range(kind.lanes)]
+        return [
+            self(f"shufflevector {kind.t} {x}, {kind.t} poison, {picked(range(n, n + width))}")
+            for n in range(0, kind.lanes, width)
+        ]
+
+    def joined(self, parts: Sequence[str], kind: Kind) -> str:
+        """Vectors of one kind, a power of two of them, one after the other."""
+        while len(parts) > 1:
+            both = picked(range(2 * kind.lanes))
+            parts = [
+                self(f"shufflevector {kind.t} {x}, {kind.t} {y}, {both}")
+                for x, y in zip(parts[::2], parts[1::2], strict=True)
+            ]
+            kind = kind_of(kind.dtype, 2 * kind.lanes)
+        return parts[0]
+
     @contextmanager
-    def loop(self, low: int | str, high: int | str) -> Iterator[str]:
-        """Run the body for ``low, ..., high - 1``, of which there is at least one; the ends are
-        numbers or registers."""
+    def when(self, condition: str) -> Iterator[None]:
+        """Run the body where the bit is set."""
+        body, done = self.fresh("some", "none")
+        self.branch(condition, body, done)
+        self.label(body)
+        yield
+        self.jump(done)
+        self.label(done)
+
+    @contextmanager
+    def loop(self, low: int | str, high: int | str, by: int = 1) -> Iterator[str]:
+        """Run the body for ``low, low + by, ...`` below ``high``, of which there is at least one;
+        the ends are numbers or registers."""
         body, done = self.fresh("loop", "done")
         before = self.block
-        self.jump(body)
+        self.settle()
+        self.before.append([])
+        self.spent.append((0, 0))
+        self.lines.append(self.before[-1])
+        self.level += 1
+        self.do(f"br label %{body}")
         head = len(self.lines)
         self.label(body)
         i = self.new()
+        self.levels[i] = self.level
         self.lines.append("")
         yield i
-        following = self(f"add nuw nsw i64 {i}, 1")
+        following = self(f"add nuw nsw i64 {i}, {by}")
         more = self(f"icmp slt i64 {following}, {high}")
         self.lines[head + 1] = (
             f"  {i} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"
         )
         self.settle()
-        steps = high - low if isinstance(low, int) and isinstance(high, int) else None
-        note = self.loops.note(steps)
-        self.do(f"br i1 {more}, label %{body}, label %{done}, !llvm.loop {note}")
+        self.do(f"br i1 {more}, label %{body}, label %{done}")
         self.label(done)
+        with self.outside(self.level - 1):
+            self.settle()
+        self.before.pop()
+        self.spent.pop()
+        self.level -= 1
 
     def choose(
         self,
         condition: str,
         then: Callable[[], str],
         otherwise: Callable[[], str],
-        dtypes: list[str],
+        kinds: list[Kind],
     ) -> str:
         """The value of the side that the condition picks; only that side runs.
 
-        The sides say in ``dtypes`` what they give.
+        The sides say in ``kinds`` what they give.
         """
         yes, no, join = self.fresh("then", "else", "join")
         self.branch(condition, yes, no)
@@ -184,8 +315,17 @@ class Function:
             values.append(f"[ {value}, %{self.block} ]")
             self.jump(join)
         self.label(join)
-        return self(f"phi {TYPES[dtypes[0]]} {', '.join(values)}")
+        return self(f"phi {kinds[0].t} {', '.join(values)}")
 
     def text(self) -> str:
         return "\n".join([self.head, "entry:", *self.allocas, "  br label %start", "start:",
-                          *self.lines, "}"])  # fmt: skip
+                          *flat(self.lines), "}"])  # fmt: skip
+
+
+def flat(lines: Lines) -> Iterator[str]:
+    """The lines in order, those before loops in their places."""
+    for line in lines:
+        if isinstance(line, str):
+            yield line
+        else:
+            yield from flat(line)

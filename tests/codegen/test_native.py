@@ -21,7 +21,7 @@ from tracer import grad, jit, trace
 SEEDS = range(0, 400, 8)
 
 FORBIDDEN = re.compile(r"\b(nnan|ninf|nsz|arcp|afn|fast)\b")
-RELAXED = re.compile(r" = (\w+) reassoc (?:contract )?\S+ (%\w+), ")
+RELAXED = re.compile(r" = (\w+) reassoc (?:contract )?(?:<\d+ x \w+>|\w+) (%\w+), ")
 
 
 @cache

@@ -24,23 +24,24 @@ from tracer import grad, jit, trace
 BOUND = 1.25
 """Executed operations for each one that the program asks for."""
 
-AGAIN = 1.32
-"""Rosenbrock's gradient computes neighbours again, in place of arrays (docs/decisions/0007)."""
+AGAIN = {"rosenbrock": 1.31, "mixture": 1.07}
+"""Arithmetic of what computes elements again: neighbours in place of arrays (docs/decisions/0007),
+and what costs no more than a load (docs/decisions/0017)."""
 
 WITHIN = {
     "sum_of_squares": 1.0,
     "rosenbrock": 1.48,
     "mean_wave": 1.0,
     "running_sum": 1.11,
-    "stencil": 1.76,
-    "logistic_regression": 1.78,
-    "perceptron": 3.26,
-    "classifier": 2.23,
-    "embedding": 2.28,
-    "layernorm": 1.79,
-    "attention": 1.37,
-    "mixture": 2.24,
-    "bodies": 1.79,
+    "stencil": 1.75,
+    "logistic_regression": 1.76,
+    "perceptron": 2.86,
+    "classifier": 2.14,
+    "embedding": 2.12,
+    "layernorm": 1.84,
+    "attention": 1.40,
+    "mixture": 1.90,
+    "bodies": 1.94,
     "black_scholes": 1.0,
     "lorenz": 1.0,
 }
@@ -189,7 +190,7 @@ def test_work_is_bounded(name: str, figures: Any) -> None:
         np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-13 * np.max(np.abs(y)))
     executed = ratio(compiled)
     assert executed <= WITHIN[name]
-    assert arithmetic_ratio(compiled) <= (AGAIN if name == "rosenbrock" else 1.02)
+    assert arithmetic_ratio(compiled) <= AGAIN.get(name, 1.02)
     kept = {name} if executed <= BOUND else set()
     figures.cover(f"gradients within {BOUND} x their work (of {len(PROGRAMS)})", kept)
 

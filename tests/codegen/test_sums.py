@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.codegen.targets import compiled_for, each_target
 
-from codegen.pairwise import BLOCK
+from codegen.engine import compile_program
+from codegen.pairwise import CHAIN
 from codegen.pool import get_num_threads, set_num_threads
-from tracer import grad, jit
+from tracer import grad, jit, trace
 
+BLOCK = CHAIN * 16
+"""Terms of a block, on some machine."""
 SHAPES = [
     (BLOCK - 1,), (BLOCK,), (BLOCK + 1,), (2 * BLOCK,), (2 * BLOCK + 1,), (7 * BLOCK - 3,),
     (100_003,), (1_000_000,), (2, BLOCK), (3, BLOCK // 2 + 1), (1000, 33), (5, 7, 900), (20_000, 3),
@@ -42,13 +47,16 @@ def test_every_term_is_added_once(shape: tuple[int, ...], dtype: Any, figures: A
     assert jit(lambda x: np.sum(x * x))(x) == np.sum(x * x)
 
 
+@each_target
 @pytest.mark.parametrize("value", EQUAL)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_equal_terms_are_off_by_a_few_units(value: float, dtype: Any) -> None:
+def test_equal_terms_are_off_by_a_few_units(machine: str, value: float, dtype: Any) -> None:
     x = np.full(1_000_000, value, dtype)
     for shape in [(1_000_000,), (1000, 1000), (100_000, 10), (10, 100_000)]:
         want = Fraction(float(x[0])) * x.size
-        off = Fraction(float(jit(np.sum)(x.reshape(shape)))) / want - 1
+        with compiled_for(machine):
+            found = jit(np.sum)(x.reshape(shape))
+        off = Fraction(float(found)) / want - 1
         assert abs(off) <= FEW * np.finfo(dtype).eps, f"{float(off)} of {shape}"
 
 
@@ -95,6 +103,21 @@ def test_the_bits_do_not_depend_on_the_threads() -> None:
 
 def test_short_sums_are_one_loop() -> None:
     f = jit(np.sum)
-    assert "pairwise" not in f.lower(np.ones(BLOCK)).llvm
-    assert "pairwise" in f.lower(np.ones(BLOCK + 1)).llvm
-    assert "pairwise" not in f.lower(np.ones(BLOCK + 1, int)).llvm
+    assert "pairwise" not in f.lower(np.ones(2 * CHAIN)).llvm
+    assert "pairwise" in f.lower(np.ones(10_000)).llvm
+    assert "pairwise" not in f.lower(np.ones(10_000, int)).llvm
+
+
+def longest_chain(text: str) -> int:
+    """Steps between two calls that take the sum of a block."""
+    ends = re.findall(r"udiv i64 %\w+, (\d+)", text)
+    lanes = re.findall(r"fadd reassoc contract <(\d+) x \w+>", text)
+    return max(map(int, ends)) // int(lanes[0])
+
+
+@each_target
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+def test_chains_are_as_short_on_every_machine(machine: str, dtype: str) -> None:
+    with compiled_for(machine):
+        text = compile_program(trace(np.sum, f"{dtype}[100000]")).llvm
+    assert longest_chain(text) <= CHAIN

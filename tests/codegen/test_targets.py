@@ -62,8 +62,8 @@ def code_for(program: Program, target: Target) -> str:
     llvm.initialize_all_asmprinters()
     plan = make_plan(run(program, COMPILE))
     module = lower(plan, store(plan), target)
-    assert target.machine().emit_object(optimise(module.text, target))
-    return str(target.machine().emit_assembly(optimise(module.text, target)))
+    assert target.machine().emit_object(optimise(module, target))
+    return str(target.machine().emit_assembly(optimise(module, target)))
 
 
 def test_a_plain_machine_has_narrow_vectors_and_no_library() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ir.passes import laws
+from ir.passes import laws, spreading
 
 Case = tuple[laws.Law, str, str]
 
@@ -232,6 +232,23 @@ CASES: list[Case] = [
         (%0: f64[3])
           %1: f64[4,1,3] = broadcast[shape=(4, 1, 3), dims=(2,)] %0
           return %1
+        """),
+    (spreading.pointwise_of_spread, """
+        (%0: f64[3], %1: f64[3])
+          %2: f64[2,3] = broadcast[shape=(2, 3), dims=(1,)] %0
+          %3: f64[2,3] = broadcast[shape=(2, 3), dims=(1,)] %1
+          %4: f64[2,3] = constant[value=2.0, shape=(2, 3)]
+          %5: f64[2,3] = div %2, %3
+          %6: f64[2,3] = div %4, %3
+          return %5, %6
+        """, """
+        (%0: f64[3], %1: f64[3])
+          %2: f64[3] = div %0, %1
+          %3: f64[2,3] = broadcast[shape=(2, 3), dims=(1,)] %2
+          %4: f64[3] = constant[value=2.0, shape=(3,)]
+          %5: f64[3] = div %4, %1
+          %6: f64[2,3] = broadcast[shape=(2, 3), dims=(1,)] %5
+          return %3, %6
         """),
     (laws.constant_moved, """
         ()

@@ -11,7 +11,7 @@ from ir import ops
 from ir.build import Builder
 from ir.errors import require
 from ir.op import Array, Tangent, primitive
-from ir.ops.families import Bilinear, Elementwise, Unary, add_up, full, zeros
+from ir.ops.families import Bilinear, Elementwise, Unary, add_up, full, reciprocal, zeros
 from ir.program import Value
 from ir.scalar import Index, Kernel, Scalar, Source
 from ir.types import ArrayType
@@ -101,11 +101,14 @@ class Div(Elementwise):
 
     def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
         den, (dn, dd) = xs[1], ts
-        over = None if dn is None else b(self, dn, den)
         if dd is None:
-            return over
-        drag = b(ops.Mul(), dd, b(self, y, den))
-        return b(ops.Neg(), drag) if over is None else b(ops.Sub(), over, drag)  # type: ignore[no-any-return]
+            return None if dn is None else b(self, dn, den)
+        inverse = reciprocal(b, den)  # a division that serves every derivative in ``den``
+        slope = b(ops.Mul(), b(ops.Mul(), xs[0], inverse), inverse)
+        drag = b(ops.Mul(), dd, slope)
+        if dn is None:
+            return b(ops.Neg(), drag)  # type: ignore[no-any-return]
+        return b(ops.Sub(), b(ops.Mul(), dn, inverse), drag)  # type: ignore[no-any-return]
 
     def transpose(
         self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]

@@ -10,7 +10,7 @@ import numpy as np
 from ir import ops
 from ir.build import Builder
 from ir.op import Array, Tangent, primitive
-from ir.ops.families import Elementwise, Unary, full, zeros
+from ir.ops.families import Elementwise, Unary, full, reciprocal, zeros
 from ir.program import Value
 
 
@@ -20,12 +20,6 @@ def special(name: str, x: Array) -> Array:
 
     found: Array = getattr(scipy.special, name)(x)
     return found
-
-
-def reciprocal(b: Builder, x: Value, scale: float = 1.0) -> Value:
-    """``scale / x``"""
-    made: Value = b(ops.Div(), full(b, scale, x.type), x)
-    return made
 
 
 def gaussian(b: Builder, x: Value, scale: float) -> Value:
@@ -120,7 +114,8 @@ class Sqrt(Unary):
     numpy = np.sqrt
 
     def slope(self, b: Builder, y: Value, x: Value) -> Value:
-        return reciprocal(b, y, 0.5)
+        half: Value = b(ops.Mul(), full(b, 0.5, x.type), reciprocal(b, y))
+        return half
 
 
 @primitive("cbrt")

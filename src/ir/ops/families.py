@@ -33,6 +33,12 @@ def zeros(b: Builder, like: ArrayType) -> Value:
     return full(b, 0, like)
 
 
+def reciprocal(b: Builder, x: Value, scale: float = 1.0) -> Value:
+    """``scale / x``"""
+    made: Value = b(ops.Div(), full(b, scale, x.type), x)
+    return made
+
+
 def spread(b: Builder, x: Value, shape: tuple[int, ...], dims: Sequence[int]) -> Value:
     """Broadcast, unless that would change nothing."""
     if x.type.shape == shape and tuple(dims) == tuple(range(len(shape))):

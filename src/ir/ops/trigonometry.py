@@ -9,8 +9,7 @@ import numpy as np
 from ir import ops
 from ir.build import Builder
 from ir.op import Tangent, primitive
-from ir.ops.elementary import reciprocal
-from ir.ops.families import Elementwise, Unary, full, zeros
+from ir.ops.families import Elementwise, Unary, full, reciprocal, zeros
 from ir.program import Value
 
 

@@ -216,12 +216,13 @@ for n in range(40):
     if n % len(calls) == 4:
         call = calls[4] = jit(f)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 1e-4 * 1.2**n)
-        call(x)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 1e-4 * 1.2**n)
+            call(x)
+        finally:  # which the signal may interrupt as well: it comes once
+            signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
         interrupted += 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     assert np.zeros is zeros
     np.testing.assert_allclose(call(x), expected[n % len(calls)])
 assert interrupted

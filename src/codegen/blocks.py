@@ -1,0 +1,70 @@
+"""The blocks of a region: each accumulates on its own, and what they come to is combined."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from math import gcd
+from typing import TYPE_CHECKING
+
+from codegen import loops
+from codegen.fills import flattened, swept
+from codegen.index import Axis, along
+from codegen.items import Carried, FoldStep
+from codegen.pairwise import blocks
+from codegen.parallel import Region
+from codegen.strips import STRIP
+
+if TYPE_CHECKING:
+    from codegen.emit import Emitter
+
+
+def run_block(emitter: Emitter, found: Region) -> None:
+    """The steps from ``%low`` to ``%high`` of a region's loops, and what they accumulate."""
+    k = emitter.k
+    axis = Axis(0, max(found.blocks, 2))
+    k.counters[axis] = "%block"
+    emitter.block_at = along(axis)
+    ends = ("%low", "%high", gcd(found.step, found.loops[0].axis.extent))
+    k.ends.update({loop.axis: ends for loop in found.loops})
+    for step in found.folds:
+        begin(emitter, step)
+    written = {buffer for loop in found.loops for buffer in loops.writes(emitter, loop)}
+    several = len(found.loops) > 1
+    with blocks(k, found.loops, STRIP, written) if several else nullcontext():
+        emitter.nodes(list(found.loops))
+    for step in found.folds:
+        if isinstance(step, FoldStep):
+            k.store(emitter.partials[step], (emitter.block_at,), emitter.total(step))
+
+
+def begin(emitter: Emitter, step: Carried) -> None:
+    """First values of a block's own accumulators."""
+    if isinstance(step, FoldStep):
+        emitter.open_step(step)
+        return
+    assert emitter.block_at is not None
+    (first,) = emitter.first(step)
+    partial = flattened(emitter.partials[step], 1)
+    for at in swept(emitter.k, partial.shape[1], partial.dtype):
+        emitter.k.store(partial, (emitter.block_at, at), first)
+
+
+def join(emitter: Emitter, step: Carried) -> None:
+    """Combine what the blocks have accumulated, in order."""
+    k, partial, name = emitter.k, emitter.partials[step], step.eq.op.pair.mnemonic
+    parts = Axis(0, partial.shape[0])
+    if isinstance(step, FoldStep):
+        emitter.open_step(step)
+        with k.loop(parts):
+            found = k.load(partial, (along(parts),))
+            if step in emitter.pairs:
+                emitter.pairs[step].add(found)
+            else:
+                (total,) = emitter.carried(step)
+                emitter.carry_on(step, (k.call(name, total, found),))
+        return
+    whole, partial = flattened(k.buffers[step.value]), flattened(partial, 1)
+    with k.loop(parts):
+        for at in swept(k, whole.size, whole.dtype):
+            found = k.load(partial, (along(parts), at))
+            k.store(whole, (at,), k.call(name, k.load(whole, (at,)), found))

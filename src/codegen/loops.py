@@ -1,0 +1,143 @@
+"""How the steps of a loop are run: one by one, written out, or several at a time in lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from codegen.fills import fill_whole
+from codegen.index import Axis, along
+from codegen.items import Carried, Loop
+from codegen.lane_sums import LaneSums
+from codegen.lanes import Lanes, across
+from codegen.memory import Buffer
+from codegen.pairwise import blocks, long_sums
+from codegen.parallel import leaves
+from codegen.registers import Register
+from codegen.text import SHORT, Function, kind_of
+from codegen.vectors import Vector
+from ir.program import Value
+
+if TYPE_CHECKING:
+    from codegen.emit import Emitter
+
+
+def run(emitter: Emitter, loop: Loop) -> None:
+    """The steps of a loop, or block by block where a long sum is cut at it."""
+    if fill_whole(emitter, loop):
+        return
+    sums = long_sums(loop, emitter.vectors)
+    steps = min(sums.values(), default=0)
+    with blocks(emitter.k, [loop], steps, writes(emitter, loop)) if sums else nullcontext():
+        for step in sums:
+            emitter.carry_on(step, (emitter.k.const(0, step.value.type.dtype),))
+        run_steps(emitter, loop)
+        for step in sums:
+            emitter.pairs[step].add(*emitter.carried(step))
+
+
+def run_steps(emitter: Emitter, loop: Loop) -> None:
+    """The steps one by one, or several at a time and the rest one by one."""
+    k = emitter.k
+    vector = emitter.vectors.get(loop) if k.lanes is None else None
+    low, high, known = k.ends_of(loop.axis)
+    if vector is None:
+        return one_by_one(emitter, loop, low, high)
+    middle, rest = parted(k.f, low, high, known, vector.width)
+    with (
+        k.between(low, middle),
+        in_lanes(emitter, loop, vector),
+        k.steps(loop.axis, low, middle, vector.width, writes(emitter, loop)),
+    ):
+        for v, dim in vector.packs.items():
+            pack(emitter, v, dim)
+        emitter.nodes(loop.body)
+    if rest:
+        with k.between(middle, high):
+            one_by_one(emitter, loop, middle, high)
+    return None
+
+
+def parted(
+    f: Function, low: int | str, high: int | str, known: int, width: int
+) -> tuple[int | str, bool]:
+    """Where the last whole vector of steps ends, and whether steps may be left behind it."""
+    if known % width == 0:
+        return high, False
+    if isinstance(low, int) and isinstance(high, int):
+        return low + (high - low) // width * width, True
+    whole = f(f"and i64 {f(f'sub i64 {high}, {low}')}, {-width}")
+    return f(f"add i64 {low}, {whole}"), True
+
+
+def one_by_one(emitter: Emitter, loop: Loop, low: int | str, high: int | str) -> None:
+    """A loop over the steps, unless they are few and written out."""
+    k = emitter.k
+    if not (isinstance(low, int) and isinstance(high, int) and is_short(loop)):
+        with k.steps(loop.axis, low, high, written=writes(emitter, loop)):
+            emitter.nodes(loop.body)
+        return
+    for n in range(low, high):
+        with k.scope():
+            k.unrolled[loop.axis] = n
+            emitter.nodes(loop.body)
+    del k.unrolled[loop.axis]
+
+
+def is_short(loop: Loop) -> bool:
+    """Whether the loop is written out step by step."""
+    inner = [node for node in loop.body if isinstance(node, Loop)]
+    return loop.axis.extent <= SHORT and all(map(is_short, inner))
+
+
+def writes(emitter: Emitter, loop: Loop) -> set[Buffer]:
+    """The buffers that are written in a loop."""
+    buffers, partials = emitter.k.buffers, emitter.partials
+    items = leaves(loop)
+    found = {buffers[v] for item in items for v in item.values if v in buffers}
+    return found | {partials[i] for i in items if isinstance(i, Carried) and i in partials}
+
+
+@contextmanager
+def in_lanes(emitter: Emitter, loop: Loop, vector: Vector) -> Iterator[None]:
+    """Lanes for the loop's steps; what folds over them accumulates lane by lane inside, and its
+    lanes are combined behind it."""
+    k = emitter.k
+    lanes = k.lanes = Lanes(loop.axis, vector.width, vector.private)
+    narrow = {step: emitter.carries[step] for step in vector.folds}
+    for step in vector.folds:
+        emitter.carries[step] = [emitter.carry(x) for x in emitter.first(step)]
+    for item in vector.sums:
+        emitter.sums[item] = LaneSums(k, lanes, item, loop)
+        emitter.sums[item].fill(emitter)
+    yield
+    wide = {step: emitter.carried(step) for step in vector.folds}
+    k.lanes = None
+    for step, (found,) in wide.items():
+        emitter.carries[step] = narrow[step]
+        name = step.eq.op.pair.mnemonic
+        total = Register(k, across(k, name, found.name, found.kind), kind_of(found.dtype))
+        (before,) = emitter.carried(step)
+        emitter.carry_on(step, (k.call(name, before, total),))
+    for item in vector.sums:
+        emitter.sums.pop(item).join(emitter)
+
+
+def pack(emitter: Emitter, v: Value, dim: int) -> None:
+    """Copy what the lanes' steps read of a value side by side."""
+    k, type = emitter.k, v.type
+    lanes = k.lanes
+    assert lanes is not None
+    others = tuple([d for d in range(type.rank) if d != dim])
+    axes = {d: Axis(0, type.shape[d]) for d in others}
+    shape = tuple([n for d, n in enumerate(type.shape) if d != dim])
+    row = Buffer("pack", len(lanes.packs), type.dtype, others, shape)
+    lanes.private |= {row}
+    k.written[-1] = {*(k.written[-1] or ()), row}
+    at = tuple([along(lanes.axis) if d == dim else along(axes[d]) for d in range(type.rank)])
+    with ExitStack() as stack:
+        for d in others:
+            stack.enter_context(k.steps(axes[d], 0, type.shape[d]))
+        k.store(row, at, k.load(k.buffers[v], at))
+    lanes.packs[v] = dim, row

@@ -1,0 +1,391 @@
+"""Which loops are taken several steps at a time, in the lanes of vectors, and how many.
+
+Each way down the loop tree has at most one such loop: the one that makes the whole cheapest, by a
+count of what is executed. Often that is the innermost, whose elements lie side by side. It is an
+outer one where the inner loops are short, or where each of its steps folds: then every lane has
+accumulators of its own, and rows too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import log2, prod
+
+from codegen.access import PlanKernel
+from codegen.index import Axis, Data, Index, Quotient, Remainder, along, flat
+from codegen.items import (
+    Close,
+    Compute,
+    Fill,
+    FoldStep,
+    Item,
+    Level,
+    Loop,
+    MemoryStep,
+    Node,
+    Open,
+    ScanStep,
+    Update,
+)
+from codegen.lanes import APART
+from codegen.memory import Buffer, Storage
+from codegen.pairwise import cut_at
+from codegen.parallel import Region, leaves
+from codegen.plan import Plan
+from codegen.strips import STRIP
+from codegen.target import Target
+from ir.program import Value
+from ir.types import DTYPES
+
+PRIVATE = 96 * 1024
+"""Bytes of all rows and accumulators that the lanes of a loop have of their own."""
+FOUND = (Compute, FoldStep, ScanStep, MemoryStep, Update, Open, Close, Fill)
+"""The items that can be done in lanes."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """How a loop's steps are put in lanes."""
+
+    width: int
+    private: frozenset[Buffer]
+    """The rows that each lane has its own of."""
+    folds: tuple[FoldStep, ...]
+    """The folds over the loop with accumulators in registers,"""
+    sums: tuple[MemoryStep, ...]
+    """and those with accumulators in memory."""
+    packs: Mapping[Value, int]
+    """Values of which each step's elements are copied side by side before they are read, by the
+    dimension that the lanes follow."""
+
+
+def choose(
+    nodes: Sequence[Node], found: Region | None, plan: Plan, storage: Storage, target: Target
+) -> dict[Loop, Vector]:
+    """The loops among the nodes, and in them, that are taken several steps at a time; the loops of
+    a region are run a block at a time."""
+    return Chooser(plan, storage, target, found).nodes(nodes)[1]
+
+
+@dataclass
+class Chooser:
+    """Weighs the loops of a plan."""
+
+    plan: Plan
+    storage: Storage
+    target: Target
+    region: Region | None
+
+    def span(self, loop: Loop) -> int:
+        """The steps that are run in one go."""
+        if self.region is None or loop not in self.region.loops:
+            return loop.axis.extent
+        return min(self.region.step, STRIP if len(self.region.loops) > 1 else self.region.step)
+
+    def nodes(self, nodes: Sequence[Node], depth: int = 0) -> tuple[float, dict[Loop, Vector]]:
+        """The least cost of some nodes, and the loops that are vectors then."""
+        total, chosen = 0.0, dict[Loop, Vector]()
+        for node in nodes:
+            if not isinstance(node, Loop):
+                total += self.single(node)
+                continue
+            cost, inside = self.loop(node, depth)
+            total += cost
+            chosen |= inside
+        return total, chosen
+
+    def loop(self, loop: Loop, depth: int) -> tuple[float, dict[Loop, Vector]]:
+        inner, inside = self.nodes(loop.body, depth + 1)
+        best, chosen = loop.axis.extent * (inner + STEP), inside
+        alone = loop.axis.extent * self.scalar(loop)
+        tried = Trial(self, loop, depth)
+        if tried.legal():
+            for width in tried.widths():
+                cost = tried.cost(width, alone / loop.axis.extent)
+                if cost < best:
+                    best, chosen = cost, {loop: tried.vector(width)}
+        return best, chosen
+
+    def scalar(self, loop: Loop) -> float:
+        """What a step costs without vectors."""
+        return STEP + sum(
+            self.single(node)
+            if not isinstance(node, Loop)
+            else node.axis.extent * self.scalar(node)
+            for node in loop.body
+        )
+
+    def single(self, item: Item) -> float:
+        """What an item costs at one step of its loops, by itself."""
+        if isinstance(item, Open | Close | Fill):
+            return 1.0
+        written = isinstance(item, MemoryStep | Update) or item.value in self.storage.buffers
+        return float(item.eq.op.cost + len(item.reads) + written)
+
+
+STEP = 2.0
+"""What a loop costs at each step by itself."""
+
+
+class Trial:
+    """A loop, as if its steps were lanes."""
+
+    def __init__(self, chooser: Chooser, loop: Loop, depth: int) -> None:
+        self.chooser, self.loop, self.depth = chooser, loop, depth
+        self.storage, self.plan = chooser.storage, chooser.plan
+        self.items = leaves(loop)
+        self.made = {v for item in self.items for v in item.values}
+        self.private: dict[Buffer, None] = {}
+        self.folds: list[FoldStep] = []
+        self.sums: list[MemoryStep] = []
+        self.packs: dict[Value, int] = {}
+        self.bytes = 8
+        self.own = 0
+
+    def legal(self) -> bool:
+        if self.loop.axis.extent < 4 or not all(isinstance(item, FOUND) for item in self.items):
+            return False
+        sizes = [
+            DTYPES[v.type.dtype].size
+            for item in self.items
+            for v in (item.value, *item.eq.operands)
+        ]
+        self.bytes = max(4, *sizes)
+        for item in self.items:
+            if not isinstance(item, Open | Close) and not self.writes(item):
+                return False
+        if not all(self.reads(item) for item in self.items):
+            return False
+        for item in self.items:
+            self.packs.update(self.packed(item))
+        self.own = sum(buffer.nbytes for buffer in self.private)
+        self.own += sum(v.type.nbytes // v.type.shape[dim] for v, dim in self.packs.items())
+        self.own += sum(
+            prod(extents(self.inner(item))) * DTYPES[item.value.type.dtype].size
+            for item in self.sums
+        )
+        return self.own * self.narrowest() <= PRIVATE
+
+    def level(self, item: Item) -> Level:
+        return item.levels[self.depth]
+
+    def inner(self, item: Item) -> list[Level]:
+        """The dimensions of the value that loops inside run over."""
+        return [level for level in item.levels[self.depth + 1 :] if level.dim is not None]
+
+    def writes(self, item: Item) -> bool:
+        """Whether each lane can keep what the item makes; notes what becomes of it."""
+        level = self.level(item)
+        if item.branches:
+            return False
+        if isinstance(item, Update):
+            return self.target(item) is not None
+        if isinstance(item, ScanStep) and level.dim == item.eq.op.axis:  # type: ignore[attr-defined]
+            return False
+        if isinstance(item, FoldStep) and not self.sums_fit(item):
+            return False
+        if level.dim is None:
+            if not hasattr(item.eq.op, "pair") or len(self.plan.definitions[item.value]) != 1:
+                return False
+            if isinstance(item, FoldStep):
+                self.folds.append(item)
+            elif isinstance(item, MemoryStep):
+                self.sums.append(item)
+            return True
+        if isinstance(item, MemoryStep) and item in self.storage.partials:
+            return True
+        buffer = self.storage.buffers.get(item.value)
+        if buffer is not None and level.dim not in buffer.dims:
+            self.private[buffer] = None
+            return buffer.kind == "row"
+        return True
+
+    def sums_fit(self, item: FoldStep) -> bool:
+        """Whether a long sum that is added up in blocks has them around the lanes."""
+        cut = cut_at(item, (self.loop, self.narrowest()))
+        return not cut or item.path.index(cut[0]) <= self.depth
+
+    def target(self, item: Update) -> int | None:
+        """How far apart the lanes write; None if they may meet."""
+        found = self.plan_target(item)
+        buffer = self.storage.buffers[item.value]
+        position = flat([found[d] for d in buffer.dims], buffer.shape)
+        return step_of(position, self.level(item).axis) or None
+
+    def plan_target(self, item: Update) -> Sequence[Index]:
+        kernel = PlanKernel(self.plan.inlined)
+        axes = {level.dim: level.axis for level in item.levels}
+        at = tuple(
+            [
+                along(axes[d]) if d in axes else item.fixed[d]
+                for d in range(item.eq.operands[1].type.rank)
+            ]
+        )
+        target, _ = item.eq.op.update(kernel, at, *[kernel.source(v) for v in item.eq.operands])
+        return tuple(target)
+
+    def reads(self, item: Item) -> bool:
+        """Whether what the item reads of the lanes' own rows is the same element for all."""
+        if isinstance(item, Open | Close | Fill):
+            return True
+        axis = self.level(item).axis
+        for read in item.reads:
+            buffer = self.storage.buffers.get(read.value)
+            if buffer in self.private and step_of(place(buffer, read.index), axis) != 0:
+                return False
+        return True
+
+    def packed(self, item: Item) -> Iterator[tuple[Value, int]]:
+        """What the item reads again and again at elements that lie apart for the lanes."""
+        if isinstance(item, Open | Close | Fill):
+            return
+        axis = self.level(item).axis
+        times = prod(loop.axis.extent for loop in item.path[self.depth + 1 :])
+        for read in item.reads:
+            buffer = self.storage.buffers.get(read.value)
+            if (
+                buffer is None
+                or read.value in self.made
+                or step_of(place(buffer, read.index), axis) in (0, 1)
+            ):
+                continue
+            follows = [d for d, i in enumerate(read.index) if i == along(axis)]
+            others = [i for i in read.index if i != along(axis)]
+            plain = all(
+                isinstance(i, int) or (len(i.terms) == 1 and isinstance(i.terms[0][0], Axis))
+                for i in others
+            )
+            size = read.value.type.size // axis.high if len(follows) == 1 else 0
+            fits = size and read.value.type.shape[follows[0]] * size == read.value.type.size
+            if fits and plain and times >= OFTEN * size and size <= PACKED:
+                yield read.value, follows[0]
+
+    # What it costs.
+
+    def narrowest(self) -> int:
+        return max(self.chooser.target.vector_bytes // self.bytes, 2)
+
+    def widths(self) -> list[int]:
+        """Numbers of lanes to try: a register's, and several registers' where little is done."""
+        narrow = self.narrowest()
+        busy = sum(not isinstance(item, Open | Close | Fill) for item in self.items)
+        calls = any(item.eq.op.cost >= CALL for item in self.items)
+        most = 1 if busy > BUSY or self.own else 2 if busy > SLACK or calls else 4
+        found = [narrow * n for n in (4, 2, 1) if n <= most]
+        steps = self.chooser.span(self.loop)
+        return [w for w in found if w <= steps and w * self.own <= PRIVATE]
+
+    def cost(self, width: int, scalar: float) -> float:
+        registers = width / self.narrowest()
+        steps = self.chooser.span(self.loop)
+        step = STEP + sum(self.lane_cost(item, width, registers) for item in self.items)
+        step += sum(STEP * trips for trips in self.trips(self.loop.body, 1))
+        step += sum(2.0 * width * v.type.size / v.type.shape[dim] for v, dim in self.packs.items())
+        ends = 3 * log2(width)
+        after = sum(ends for _ in self.folds)
+        after += sum((ends + 4) * prod(extents(self.inner(item))) for item in self.sums)
+        once = steps // width * step + steps % width * scalar + after
+        return once * self.loop.axis.extent / steps
+
+    def trips(self, nodes: Sequence[Node], times: int) -> list[int]:
+        found = []
+        for node in nodes:
+            if isinstance(node, Loop):
+                found.append(times * node.axis.extent)
+                found += self.trips(node.body, times * node.axis.extent)
+        return found
+
+    def lane_cost(self, item: Item, width: int, registers: float) -> float:
+        """What an item costs at a step of all lanes."""
+        if isinstance(item, Open | Close):
+            return registers
+        times = prod([loop.axis.extent for loop in item.path[self.depth + 1 :]])
+        if isinstance(item, Fill):
+            return times * self.write_cost(item, width, registers)
+        cost = item.eq.op.cost * (width if self.unknown(item) else registers)
+        axis = self.level(item).axis
+        for read in item.reads:
+            buffer = self.storage.buffers.get(read.value)
+            if buffer is None:
+                continue
+            step = step_of(place(buffer, read.index), axis)
+            if buffer in self.private or (step != 0 and read.value in self.packs):
+                step = 1
+            cost += moves(step, width, registers)
+        if isinstance(item, Update):
+            cost += 2 * moves(self.target(item), width, registers)
+        elif isinstance(item, MemoryStep):
+            cost += 2 * self.write_cost(item, width, registers)
+        elif item.value in self.storage.buffers:
+            cost += self.write_cost(item, width, registers)
+        return times * cost
+
+    def write_cost(self, item: Item, width: int, registers: float) -> float:
+        if self.level(item).dim is None:
+            return registers
+        buffer = self.storage.buffers.get(item.value)
+        dims: Sequence[int] = range(item.value.type.rank)
+        shape: Sequence[int] = item.value.type.shape
+        if isinstance(item, MemoryStep) and item in self.storage.partials:
+            partial = self.storage.partials[item]
+            dims, shape = [d - 1 for d in partial.dims[1:]], partial.shape[1:]
+        elif buffer is not None:
+            if buffer in self.private:
+                return registers
+            dims, shape = buffer.dims, buffer.shape
+        at: dict[int, Index] = dict(item.fixed)
+        at |= {level.dim: along(level.axis) for level in item.levels if level.dim is not None}
+        step = step_of(flat([at[d] for d in dims], shape), self.level(item).axis)
+        return moves(step, width, registers) if step == 1 else 2.0 * width
+
+    def unknown(self, item: Item) -> bool:
+        """Whether the op calls a function that the machine has for single numbers only."""
+        name = item.eq.op.mnemonic
+        return item.eq.op.cost >= CALL and not self.chooser.target.vector_variants(
+            FUNCTION_OF.get(name, name), item.value.type.dtype
+        )
+
+    def vector(self, width: int) -> Vector:
+        return Vector(
+            width, frozenset(self.private), tuple(self.folds), tuple(self.sums), self.packs
+        )
+
+
+OFTEN, PACKED = 4, 256
+"""How often at least an element is read that is packed, and how many there may be for a lane."""
+CALL = 20
+FUNCTION_OF = {"logistic": "exp"}
+BUSY, SLACK = 8, 4
+"""Items of a loop from which a vector is one register, and two."""
+
+
+def extents(levels: Sequence[Level]) -> list[int]:
+    return [level.axis.extent for level in levels]
+
+
+def place(buffer: Buffer, index: Sequence[Index]) -> Index:
+    return flat([index[d] for d in buffer.dims], buffer.shape)
+
+
+def step_of(position: Index, axis: Axis) -> int | None:
+    """How far the position moves with the axis; None where that is not known."""
+    found = 0
+    for atom, n in () if isinstance(position, int) else position.terms:
+        match atom:
+            case Axis():
+                found = n if atom is axis else found
+            case Data():
+                return None
+            case Quotient() | Remainder() if step_of(atom.whole, axis) != 0:
+                return None
+    return found
+
+
+def moves(step: int | None, width: int, registers: float) -> float:
+    """What it costs to read what lies ``step`` elements apart for the lanes."""
+    if step == 0:
+        return 0.5
+    if step in (1, -1):
+        return registers
+    return 2.0 * registers if step is not None and 1 < step <= APART else 1.5 * width

@@ -1,0 +1,33 @@
+"""Laws of what is costly to compute and the same along some dimensions: it is computed once."""
+
+from __future__ import annotations
+
+from ir.build import Builder
+from ir.op import REGISTRY, Op
+from ir.ops import Broadcast, Constant
+from ir.ops.families import Elementwise
+from ir.passes.laws import Term, law
+from ir.program import Value
+
+COSTLY = 8
+"""Weight of an op, that of a division, from which its operands are looked at."""
+
+
+@law(*(op for op in REGISTRY.values() if issubclass(op, Elementwise) and op.cost >= COSTLY))
+def pointwise_of_spread(b: Builder, op: Op, *xs: Term) -> Value | None:
+    """f(spread x, spread y) = spread f(x, y), for the same spread; constants are spread too"""
+    around = next((x for x in xs if isinstance(x.op, Broadcast)), None)
+    if around is None or around.op is None:
+        return None
+    (inner,) = around.args
+    if inner.type.size == around.type.size:
+        return None
+    operands = []
+    for x in xs:
+        if x.op is around.op:
+            operands.append(x.args[0].value)
+        elif isinstance(x.op, Constant):
+            operands.append(b(Constant(x.op.value, x.type.dtype, inner.type.shape)))
+        else:
+            return None
+    return b(around.op, b(op, *operands))  # type: ignore[no-any-return]
