@@ -20,7 +20,7 @@ from tracer.errors import PromotionError, message
 from tracer.promote import short
 from tracer.questions import Questions
 from tracer.tables import FUNCTIONS
-from tracer.trace import Trace
+from tracer.trace import Ended, Trace
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def trace(func: Callable[..., Any], *args: Any) -> Program:
     }
     """
     leaves, treedef = tree.flatten(args)
-    with Trace(func, "trace", Questions()) as running:
+    with Ended(Trace(func, "trace", Questions())) as running, running:
         given = [abstract(running, leaf) for leaf in leaves]
         made = func(*tree.unflatten(treedef, given))
         results = outputs(running, made, "trace").tracers

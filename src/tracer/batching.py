@@ -32,7 +32,7 @@ from tracer.jacobian import check_chunk
 from tracer.randomness import Draws, check_randomness
 from tracer.reverse import Function
 from tracer.run import derive, swept
-from tracer.trace import Trace
+from tracer.trace import Ended, Trace
 from tracer.variants import untraced
 
 Dim = int | None
@@ -249,7 +249,7 @@ def vmap(
 
 def batched_call(func: Function, call: Call, dims: Sequence[Dim], out_dims: Any, size: int) -> Any:
     own = [dims[a.position] for a in call.arguments]
-    with Trace(func, "vmap") as trace:
+    with Ended(Trace(func, "vmap")) as trace, trace:
         tracers = [example(trace, a, d) for a, d in zip(call.arguments, own, strict=True)]
         made = call.run(func, tracers)
         places = out_axes(out_dims, made)

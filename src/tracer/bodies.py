@@ -11,7 +11,7 @@ from ir.program import Equation, Program
 from tracer.array import Tracer
 from tracer.calls import Call, bits, type_of
 from tracer.run import placed
-from tracer.trace import Operand, Trace
+from tracer.trace import Ended, Operand, Trace
 
 
 def traced_body(
@@ -25,7 +25,7 @@ def traced_body(
     ``returned`` finds the results in what the function returns. Python may ask for values as it
     may outside.
     """
-    with Trace(func, kind) as inner:
+    with Ended(Trace(func, kind)) as inner, inner:
         tracers = [
             Tracer(inner, inner.param(type_of(a.operand), a.operand), *bits(a.leaf))
             for a in call.arguments

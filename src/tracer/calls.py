@@ -16,7 +16,7 @@ from tracer.array import Tracer, as_read
 from tracer.compressed import settled
 from tracer.emit import lift, refuse_subclass
 from tracer.errors import OutputError, message
-from tracer.trace import Operand, Trace, check_alive, youngest
+from tracer.trace import Ended, Operand, Trace, check_alive, youngest
 
 
 def traceable(x: Any) -> bool:
@@ -118,7 +118,7 @@ def trace_call(
     split: Callable[[Any], tuple[Any, Any]] | None = None,
 ) -> Traced:
     """Run the function on tracers of the call's arguments, whose values Python may ask for."""
-    with Trace(func, kind) as trace:
+    with Ended(Trace(func, kind)) as trace, trace:
         tracers = []
         for n, argument in enumerate(call.arguments):
             value = trace.param(type_of(argument.operand), argument.operand)

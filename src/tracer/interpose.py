@@ -22,11 +22,11 @@ from tracer.emit import astype, broadcast, lift, owner, strong
 from tracer.fresh import plain, remade, user_line
 from tracer.memory import own
 from tracer.promote import short
-from tracer.trace import HOOKS, youngest
+from tracer.trace import HOOKS, Trace, youngest
 
 LOCK = RLock()
-RUNNING = [0]
-"""How many traces run, in all threads."""
+RUNNING: set[Trace] = set()
+"""The traces that run, in all threads."""
 
 ENABLED = [True]
 
@@ -43,20 +43,20 @@ def interpose(on: bool) -> None:
     ENABLED[0] = bool(on)
 
 
-def begin() -> None:
+def begin(trace: Trace) -> None:
     """A trace begins: the first puts the wrappers in NumPy's namespace."""
     with LOCK:
-        RUNNING[0] += 1
-        if RUNNING[0] == 1:
+        RUNNING.add(trace)
+        if len(RUNNING) == 1:
             for name, wrapper in WRAPPERS.items():
                 setattr(np, name, wrapper)
 
 
-def end() -> None:
+def end(trace: Trace) -> None:
     """A trace ends: after the last, NumPy's functions are its own again."""
     with LOCK:
-        RUNNING[0] -= 1
-        if not RUNNING[0]:
+        RUNNING.discard(trace)
+        if not RUNNING:
             for name, wrapper in WRAPPERS.items():
                 if getattr(np, name) is wrapper:  # unless someone else has replaced it
                     setattr(np, name, wrapper.__wrapped__)

@@ -39,7 +39,7 @@ from tracer.signatures import (
     numeric,
     signature,
 )
-from tracer.trace import Operand, Trace
+from tracer.trace import Ended, Operand, Trace
 from tracer.variants import DISPUTES, LIMIT, Missed, Paths, Unserved, Variant, driven
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class Jitted(native_base()):  # type: ignore[misc]
     def trace(self, leaves: list[Any], treedef: tree.TreeDef, questions: Questions) -> Variant:
         """The path that the leaves take, unless the questions have answers already."""
         started = perf_counter()
-        with Trace(self.func, "jit", questions) as running:
+        with Ended(Trace(self.func, "jit", questions)) as running, running:
             running.watched = [] if self.debug else None
             given = [
                 x.value

@@ -6,6 +6,7 @@ import pickle
 import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
+from importlib import import_module
 from inspect import unwrap
 from sysconfig import get_path
 from types import CodeType, FunctionType, ModuleType, TracebackType
@@ -75,6 +76,11 @@ def state(generator: Any) -> bytes:
     return pickle.dumps(generator.bit_generator.state)
 
 
+def random_module() -> Any:
+    """NumPy's, if it is loaded: whole, though another thread may have just begun to load it."""
+    return import_module("numpy.random") if "numpy.random" in sys.modules else None
+
+
 def reached(func: Any, arguments: Sequence[Any]) -> Iterator[Any]:
     """The generators among the arguments, and in all that the function names."""
     seen: set[int] = set()
@@ -84,7 +90,7 @@ def reached(func: Any, arguments: Sequence[Any]) -> Iterator[Any]:
         if id(x) in seen:
             continue
         seen.add(id(x))
-        loaded = sys.modules.get("numpy.random")
+        loaded = random_module()
         if loaded and isinstance(x, loaded.Generator | loaded.RandomState):
             yield x
         elif loaded and x is loaded:

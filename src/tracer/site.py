@@ -21,7 +21,7 @@ from tracer.calls import Call, Output, bits
 from tracer.compressed import settled
 from tracer.emit import astype, lift
 from tracer.errors import ClosureError, RuleOutputError, message
-from tracer.trace import Operand, Trace
+from tracer.trace import Ended, Operand, Trace
 
 
 class Site:
@@ -72,7 +72,7 @@ class Site:
         try:
             if home is not None:
                 home.active = True
-            with Trace(rule, "rule") as running:
+            with Ended(Trace(rule, "rule")) as running, running:
                 running.asked_later = True
                 yield running
         finally:

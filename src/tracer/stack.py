@@ -35,9 +35,10 @@ def push(entry: Entry) -> None:
 
 
 def leave(trace: Trace) -> None:
-    """Take off the trace, and whatever was entered inside it and not left."""
+    """Take off the trace, if it is there, and whatever was entered inside it and not left."""
     stack = STACK.get()
-    STACK.set(stack[: stack.index(trace)])
+    if trace in stack:
+        STACK.set(stack[: stack.index(trace)])
 
 
 def close(opener: no_grad) -> None:

@@ -32,12 +32,33 @@ LEVELS = count()
 """Each trace gets the next: the younger of two is the inner one."""
 
 
-HOOKS: list[tuple[Callable[[], None], Callable[[], None]]] = []
-"""What is called when a trace begins, and when it ends."""
+HOOKS: list[tuple[Callable[[Trace], None], Callable[[Trace], None]]] = []
+"""What is called when a trace begins, and when it ends: the second perhaps without the first, or
+again."""
+
+
+class Ended:
+    """Around a trace: it ends, even where an interrupt comes just before it would, or meanwhile.
+
+    >>> with Ended(Trace(abs, "trace")) as running, running:
+    ...     pass
+    >>> running.active
+    False
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    def __enter__(self) -> Trace:
+        return self.trace
+
+    def __exit__(self, *_: object) -> None:
+        self.trace.end()
 
 
 class Trace:
-    """Owns the equations of one function call; a context manager while the function runs.
+    """Owns the equations of one function call; a context manager while the function runs, inside of
+    one of ``Ended``.
 
     ``kind`` is the transform that traces. ``sources`` holds what parameters stand for, arrays or
     outer tracers; Python may ask for values that depend on no other parameter. What it is told is
@@ -51,6 +72,7 @@ class Trace:
         self.kind = kind
         self.builder = Builder()
         self.active = True
+        self.ended = False
         self.thread = get_ident()
         self.level = next(LEVELS)
         self.questions = questions
@@ -78,15 +100,9 @@ class Trace:
 
     def __enter__(self) -> Trace:
         self.began = {trace: len(trace.builder.equations) for trace in traces()}
-        begun = 0
-        try:
-            for begin, _ in HOOKS:
-                begin()
-                begun += 1
-            push(self)
-        except BaseException:  # an interrupt: whoever was told of a beginning is told of the end
-            self.end(begun)
-            raise
+        for begin, _ in HOOKS:
+            begin(self)
+        push(self)
         return self
 
     def __exit__(
@@ -95,18 +111,19 @@ class Trace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            self.active = False
-            leave(self)
-        finally:
-            self.end(len(HOOKS))
+        self.end()
         escape = wrapped_escape(error)
         if escape is not None:
             raise escape from None
 
-    def end(self, begun: int) -> None:
-        for _, end in HOOKS[:begun]:
-            end()
+    def end(self) -> None:
+        """Leave nothing behind, if there is still something."""
+        if not self.ended:
+            self.active = False
+            leave(self)
+            for _, end in HOOKS:
+                end(self)
+            self.ended = True
 
     def param(self, type: ArrayType, source: Operand | None = None) -> Value:
         """An explicit parameter; ``source`` is what it stands for, if Python may know."""

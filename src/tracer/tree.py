@@ -10,6 +10,8 @@ from typing import Any, TypeGuard
 
 import optree
 
+from tracer.ending import kept_whole
+
 NAMESPACE = "tracer"
 TreeDef = optree.PyTreeSpec
 
@@ -18,11 +20,13 @@ INSERTION_ORDER = optree.dict_insertion_ordered(True, namespace=NAMESPACE)
 INSERTION_ORDER.__enter__()
 
 
+@kept_whole
 def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
     """The leaves, and the structure that holds them."""
     return optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
 
 
+@kept_whole
 def unflatten(treedef: TreeDef, leaves: Sequence[Any]) -> Any:
     return optree.tree_unflatten(treedef, leaves)
 
@@ -35,10 +39,12 @@ def structure(tree: Any) -> TreeDef:
     return flatten(tree)[1]
 
 
+@kept_whole
 def tree_map(function: Callable[..., Any], tree: Any) -> Any:
     return optree.tree_map(function, tree, none_is_leaf=True, namespace=NAMESPACE)
 
 
+@kept_whole
 def path(tree: Any, n: int) -> str:
     """Where the nth leaf is, as an index expression: ``['b'][0].x``, nothing for a leaf alone."""
     accessors = optree.tree_accessors(tree, none_is_leaf=True, namespace=NAMESPACE)
@@ -57,6 +63,7 @@ def shown(treedef: TreeDef) -> str:
     return repr(unflatten(treedef, [Leaf()] * treedef.num_leaves))
 
 
+@kept_whole
 def matched(tree: Any, treedef: TreeDef) -> list[Any] | None:
     """The tree's leaves in the order of the structure; None where it has another one.
 
@@ -81,6 +88,7 @@ def reordered(one: TreeDef, other: TreeDef) -> bool:
     return mine.keys() == theirs.keys() and all(reordered(x, theirs[k]) for k, x in mine.items())
 
 
+@kept_whole
 def broadcast_prefix(prefix: Any, tree: Any) -> list[Any]:
     """One leaf of ``prefix`` for each leaf of ``tree``, by key in dicts; ValueError where they do
     not match."""
