@@ -7,8 +7,9 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from codegen import loops
-from codegen.fills import flattened, swept
-from codegen.index import Axis, along
+from codegen.combining import add_blocks
+from codegen.fills import fill
+from codegen.index import Axis, Index, along
 from codegen.items import Carried, FoldStep
 from codegen.pairwise import blocks
 from codegen.parallel import Region
@@ -34,7 +35,12 @@ def run_block(emitter: Emitter, found: Region) -> None:
         emitter.nodes(list(found.loops))
     for step in found.folds:
         if isinstance(step, FoldStep):
-            k.store(emitter.partials[step], (emitter.block_at,), emitter.total(step))
+            k.store(emitter.partials[step], own(step, emitter.block_at), emitter.total(step))
+
+
+def own(step: FoldStep, block: Index) -> tuple[Index, ...]:
+    """Where a block's accumulator lies of a fold to one element, whatever axes that has."""
+    return (block, *[0] * step.value.type.rank)
 
 
 def begin(emitter: Emitter, step: Carried) -> None:
@@ -44,9 +50,7 @@ def begin(emitter: Emitter, step: Carried) -> None:
         return
     assert emitter.block_at is not None
     (first,) = emitter.first(step)
-    partial = flattened(emitter.partials[step], 1)
-    for at in swept(emitter.k, partial.shape[1], partial.dtype):
-        emitter.k.store(partial, (emitter.block_at, at), first)
+    fill(emitter.k, emitter.partials[step], (emitter.block_at,), first)
 
 
 def join(emitter: Emitter, step: Carried) -> None:
@@ -56,15 +60,13 @@ def join(emitter: Emitter, step: Carried) -> None:
     if isinstance(step, FoldStep):
         emitter.open_step(step)
         with k.loop(parts):
-            found = k.load(partial, (along(parts),))
+            found = k.load(partial, own(step, along(parts)))
             if step in emitter.pairs:
                 emitter.pairs[step].add(found)
             else:
                 (total,) = emitter.carried(step)
                 emitter.carry_on(step, (k.call(name, total, found),))
         return
-    whole, partial = flattened(k.buffers[step.value]), flattened(partial, 1)
-    with k.loop(parts):
-        for at in swept(k, whole.size, whole.dtype):
-            found = k.load(partial, (along(parts), at))
-            k.store(whole, (at,), k.call(name, k.load(whole, (at,)), found))
+    whole = k.buffers[step.value]
+    places = k.spot(whole, 0), k.spot(partial, 0)
+    add_blocks(k.f, name, whole.dtype, *places, partial.shape[0], whole.size)

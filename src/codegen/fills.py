@@ -11,6 +11,7 @@ from codegen.index import Axis, Index, along
 from codegen.items import Fill, Loop
 from codegen.lanes import Lanes
 from codegen.memory import Buffer
+from codegen.registers import Register
 from codegen.scalar import EmitKernel
 from ir.types import DTYPES
 
@@ -22,17 +23,22 @@ VECTOR = 64
 
 
 def swept(k: EmitKernel, size: int, dtype: str) -> Iterator[Index]:
-    """Every element of so many, in vectors and then the rest: twice the index of a loop."""
+    """Every element of so many: the index of a loop over vectors, and those of ever narrower
+    vectors behind it."""
     axis, width = Axis(0, size), VECTOR // DTYPES[dtype].size
-    middle = size // width * width
-    if middle:
+    done = size // width * width
+    if done:
         k.lanes = Lanes(axis, width)
-        with k.steps(axis, 0, middle, width):
+        with k.steps(axis, 0, done, width):
             yield along(axis)
-        k.lanes = None
-    if middle < size:
-        with k.steps(axis, middle, size):
-            yield along(axis)
+    while done < size:
+        width //= 2
+        if size - done >= width:
+            k.lanes = Lanes(axis, width) if width > 1 else None
+            with k.at_step(axis, done):
+                yield along(axis)
+            done += width
+    k.lanes = None
 
 
 def flattened(buffer: Buffer, kept: int = 0) -> Buffer:
@@ -41,17 +47,35 @@ def flattened(buffer: Buffer, kept: int = 0) -> Buffer:
     return replace(buffer, dims=tuple(range(kept + 1)), shape=shape)
 
 
+def fill(k: EmitKernel, buffer: Buffer, at: tuple[Index, ...], first: Register) -> None:
+    """Set all elements of the buffer from there on, in the order of memory, to one number."""
+    whole = flattened(buffer, len(at))
+    size = whole.shape[-1]
+    if not zeroed(k, k.spot(whole, k.position(whole, (*at, 0))), size, first):
+        for n in swept(k, size, whole.dtype):
+            k.store(whole, (*at, n), first)
+
+
+def zeroed(k: EmitKernel, spot: str, size: int, first: Register) -> bool:
+    """Whether the number is zero; so many elements there are, then."""
+    if first.name != first.kind.number(0) or k.f.count_cost:
+        return False
+    k.f.declares["declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"] = None
+    nbytes = size * DTYPES[first.dtype].size
+    k.f.do(f"call void @llvm.memset.p0.i64(ptr {spot}, i8 0, i64 {nbytes}, i1 false)")
+    return True
+
+
 def fill_whole(emitter: Emitter, loop: Loop) -> bool:
     """Loops that do nothing but fill a whole buffer: one over it, whatever its dimensions."""
-    fill = filled(loop)
-    if fill is None or fill.path[0] is not loop or emitter.k.lanes is not None:
+    found = filled(loop)
+    if found is None or found.path[0] is not loop or emitter.k.lanes is not None:
         return False
-    buffer = emitter.k.buffers[fill.value]
-    if buffer.size != prod(around.axis.extent for around in fill.path):
+    buffer = emitter.k.buffers[found.value]
+    if buffer.size != prod(around.axis.extent for around in found.path):
         return False
-    (first,) = emitter.first(fill)
-    for at in swept(emitter.k, buffer.size, buffer.dtype):
-        emitter.k.store(flattened(buffer), (at,), first)
+    (first,) = emitter.first(found)
+    fill(emitter.k, buffer, (), first)
     return True
 
 

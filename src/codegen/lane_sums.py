@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
-from codegen.index import Index, flat
+from codegen.combining import across, add_lanes, loaded, stored
+from codegen.fills import zeroed
+from codegen.index import Axis, Index, flat, replaced
 from codegen.items import Loop, MemoryStep
-from codegen.lanes import Lanes, across, plain, put, spot_of
+from codegen.lanes import Lanes, spot_of
 from codegen.registers import Register
-from codegen.scalar import EmitKernel
-from codegen.text import SHORT, kind_of
+from codegen.text import kind_of
 
 if TYPE_CHECKING:
     from codegen.emit import Emitter
@@ -25,60 +25,68 @@ class LaneSums:
     """Accumulators in memory of a fold over the lanes' loop: vectors, one for each element that the
     loops inside reach."""
 
-    k: EmitKernel
+    emitter: Emitter
     lanes: Lanes
     item: MemoryStep
     loop: Loop
 
     def __post_init__(self) -> None:
+        self.k = self.emitter.k
+        self.kind = kind_of(self.item.value.type.dtype, self.lanes.width)
         inner = self.item.path[self.item.path.index(self.loop) + 1 :]
         levels = zip(self.item.levels[-len(inner) :] if inner else (), inner, strict=True)
-        self.axes = {lv.dim: loop.axis for lv, loop in levels if lv.dim is not None}
-        kind = kind_of(self.item.value.type.dtype, self.lanes.width)
-        self.rows = self.k.f.alloca(kind.memory, prod(axis.extent for axis in self.axes.values()))
+        found = {lv.dim: loop.axis for lv, loop in levels if lv.dim is not None}
+        self.single = self.k.position(*self.emitter.accumulator(self.item))
+        """Where the one accumulator lies that the lanes' are combined with."""
+        self.axes = dict(sorted(found.items(), key=lambda a: -stride(self.single, a[1])))
+        self.extents = [axis.extent for axis in self.axes.values()]
+        self.rows = self.k.f.alloca(self.kind.memory, prod(self.extents))
 
     def spot(self, at: tuple[Index, ...]) -> str:
         """The address of the lanes' accumulators."""
         places = [at[dim] - axis.low for dim, axis in self.axes.items()]
-        position = self.k.settled(flat(places, [axis.extent for axis in self.axes.values()]))
-        return spot_of(self.k, self.lanes, self.item.value.type.dtype, self.rows, position)
+        position = self.k.settled(flat(places, self.extents))
+        return spot_of(self.k, self.lanes, self.kind.dtype, self.rows, position)
 
     def load(self, at: tuple[Index, ...]) -> Register:
-        kind = kind_of(self.item.value.type.dtype, self.lanes.width)
-        self.k.f.reach()
-        return Register(self.k, plain(self.k.f, kind, self.spot(at)), kind)
+        return Register(self.k, loaded(self.k.f, self.kind, self.spot(at)), self.kind)
 
     def store(self, at: tuple[Index, ...], x: Register) -> None:
-        self.k.f.reach()
-        x = x.over(self.lanes.width)
-        put(self.k.f, x.kind, x.name, self.spot(at))
+        stored(self.k.f, self.kind, self.spot(at), x.over(self.lanes.width).name)
 
     def each(self) -> Iterator[None]:
-        """Every element, in loops: of a few, one after the other."""
-        if prod(axis.extent for axis in self.axes.values()) <= SHORT:
-            for steps in product(*[range(axis.low, axis.high) for axis in self.axes.values()]):
-                with self.k.scope():
-                    self.k.unrolled.update(zip(self.axes.values(), steps, strict=True))
-                    yield
-            for axis in self.axes.values():
-                del self.k.unrolled[axis]
-            return
+        """Every element, in loops."""
         with ExitStack() as stack:
             for axis in self.axes.values():
                 stack.enter_context(self.k.steps(axis, axis.low, axis.high))
             yield
 
-    def fill(self, emitter: Emitter) -> None:
-        (first,) = emitter.first(self.item)
+    def fill(self) -> None:
+        (first,) = self.emitter.first(self.item)
+        if zeroed(self.k, self.rows, prod(self.extents) * self.lanes.width, first):
+            return
         for _ in self.each():
             self.store(self.item.place(), first)
 
-    def join(self, emitter: Emitter) -> None:
-        """Combine the lanes and add them to what one accumulator holds."""
-        name = self.item.eq.op.pair.mnemonic
+    def join(self) -> None:
+        """Combine the lanes, and what they come to with the one accumulator."""
+        name, f = self.item.eq.op.pair.mnemonic, self.k.f
+        buffer, place = self.emitter.accumulator(self.item)
+        sizes = [prod(self.extents[n + 1 :]) for n in range(len(self.extents))]
+        if [stride(self.single, axis) for axis in self.axes.values()] == sizes:
+            lows = {axis: axis.low for axis in self.axes.values()}
+            total = self.k.spot(buffer, replaced(self.single, lows))
+            add_lanes(f, name, self.kind, total, self.rows, prod(self.extents))
+            return
         for _ in self.each():
-            found = self.load(self.item.place())
-            single = across(self.k, name, found.name, found.kind)
-            buffer, place = emitter.accumulator(self.item)
-            total = Register(self.k, single, kind_of(found.dtype))
-            self.k.store(buffer, place, self.k.call(name, self.k.load(buffer, place), total))
+            single = across(f, name, self.load(self.item.place()).name, self.kind)
+            found = Register(self.k, single, kind_of(self.kind.dtype))
+            self.k.store(buffer, place, self.k.call(name, self.k.load(buffer, place), found))
+
+
+def stride(position: Index, axis: Axis) -> int:
+    """How far the position moves with the axis; -1 where it may move in other ways."""
+    if isinstance(position, int):
+        return 0
+    plain = all(isinstance(atom, Axis) for atom, _ in position.terms)
+    return dict(position.terms).get(axis, 0) if plain else -1

@@ -196,12 +196,3 @@ def spot_of(k: EmitKernel, lanes: Lanes, dtype: str, base: str, position: Index)
         return base
     kind = kind_of(dtype, lanes.width)
     return k.f(f"getelementptr inbounds {kind.memory}, ptr {base}, i64 {k.counter(position)}")
-
-
-def across(k: EmitKernel, name: str, x: str, kind: Kind) -> str:
-    """All lanes combined by the named function: halves with halves, in an order that is fixed."""
-    while kind.lanes > 1:
-        half = kind_of(kind.dtype, kind.lanes // 2)
-        low, high = k.f.pieces(x, kind, half.lanes)
-        x, kind = k.combined(name, low, high, half), half
-    return x

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from codegen.combining import across
 from codegen.fills import fill_whole
 from codegen.index import Axis, along
 from codegen.items import Carried, Loop
 from codegen.lane_sums import LaneSums
-from codegen.lanes import Lanes, across
+from codegen.lanes import Lanes
 from codegen.memory import Buffer
 from codegen.pairwise import blocks, long_sums
 from codegen.parallel import leaves
@@ -53,10 +55,41 @@ def run_steps(emitter: Emitter, loop: Loop) -> None:
         for v, dim in vector.packs.items():
             pack(emitter, v, dim)
         emitter.nodes(loop.body)
-    if rest:
+    if isinstance(middle, int) and isinstance(high, int) and in_pieces(loop, vector, high - middle):
+        pieces(emitter, loop, vector, middle, high)
+    elif rest:
         with k.between(middle, high):
             one_by_one(emitter, loop, middle, high)
     return None
+
+
+LENGTH = 24
+"""Items of steps that are written out behind a loop, at most."""
+
+
+def in_pieces(loop: Loop, vector: Vector, rest: int) -> bool:
+    """Whether the steps left are few enough to be written out, half as many in each as before."""
+    shared = vector.private or vector.sums or vector.packs
+    return not shared and rest.bit_count() * len(leaves(loop)) <= LENGTH
+
+
+def pieces(emitter: Emitter, loop: Loop, vector: Vector, low: int, high: int) -> None:
+    """The steps left behind whole vectors: in a vector of half as many lanes, if there are so many,
+    one of a quarter, and so on."""
+    k = emitter.k
+    width = vector.width // 2
+    while width > 1:
+        if high - low >= width:
+            narrow = in_lanes(emitter, loop, replace(vector, width=width))
+            with narrow, k.at_step(loop.axis, low):
+                emitter.nodes(loop.body)
+            low += width
+        width //= 2
+    if low < high:
+        with k.scope():
+            k.unrolled[loop.axis] = low
+            emitter.nodes(loop.body)
+            del k.unrolled[loop.axis]
 
 
 def parted(
@@ -109,19 +142,19 @@ def in_lanes(emitter: Emitter, loop: Loop, vector: Vector) -> Iterator[None]:
     for step in vector.folds:
         emitter.carries[step] = [emitter.carry(x) for x in emitter.first(step)]
     for item in vector.sums:
-        emitter.sums[item] = LaneSums(k, lanes, item, loop)
-        emitter.sums[item].fill(emitter)
+        emitter.sums[item] = LaneSums(emitter, lanes, item, loop)
+        emitter.sums[item].fill()
     yield
     wide = {step: emitter.carried(step) for step in vector.folds}
     k.lanes = None
     for step, (found,) in wide.items():
         emitter.carries[step] = narrow[step]
         name = step.eq.op.pair.mnemonic
-        total = Register(k, across(k, name, found.name, found.kind), kind_of(found.dtype))
+        total = Register(k, across(k.f, name, found.name, found.kind), kind_of(found.dtype))
         (before,) = emitter.carried(step)
         emitter.carry_on(step, (k.call(name, before, total),))
     for item in vector.sums:
-        emitter.sums.pop(item).join(emitter)
+        emitter.sums.pop(item).join()
 
 
 def pack(emitter: Emitter, v: Value, dim: int) -> None:

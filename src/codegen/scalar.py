@@ -107,6 +107,13 @@ class EmitKernel:
         self.written.pop()
 
     @contextmanager
+    def at_step(self, axis: Axis, step: int) -> Iterator[None]:
+        """One step of a loop that is written out; the step is a register, as it is in a loop."""
+        with self.scope():
+            self.counters[axis] = self.f(f"add i64 0, {step}")
+            yield
+
+    @contextmanager
     def between(self, low: int | str, high: int | str) -> Iterator[None]:
         """What is run if there are steps between the two."""
         if isinstance(low, int) and isinstance(high, int):

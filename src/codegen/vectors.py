@@ -285,7 +285,11 @@ class Trial:
         ends = 3 * log2(width)
         after = sum(ends for _ in self.folds)
         after += sum((ends + 4) * prod(extents(self.inner(item))) for item in self.sums)
-        once = steps // width * step + steps % width * scalar + after
+        rest = steps % width
+        left = rest * scalar
+        if not self.own:  # the steps left are written out, in narrower vectors
+            left = min(left, rest.bit_count() * (step + len(self.folds)))
+        once = steps // width * step + left + after
         return once * self.loop.axis.extent / steps
 
     def trips(self, nodes: Sequence[Node], times: int) -> list[int]:
