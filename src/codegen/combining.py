@@ -6,7 +6,7 @@ There is one for each op and dtype, instead of loops wherever accumulators meet.
 from __future__ import annotations
 
 from codegen.functions import FUNCTIONS
-from codegen.text import Function, Kind, kind_of
+from codegen.text import Function, Helper, Kind, kind_of
 
 STEP = 8
 """Elements of blocks that are combined at a time."""
@@ -60,7 +60,7 @@ def begun(f: Function, name: str, parts: str, *sizes: str) -> Function:
     g = Function(name, f.count_cost, f.fastmath, f.variants)
     pointers = [f"ptr noalias nocapture {x}" for x in ("%total", parts)]
     given = ", ".join([*pointers, *[f"i64 {x}" for x in sizes]])
-    g.head = f"define internal void @{name}({given}) noinline nounwind {{"
+    g.head = f"void @{name}({given}) noinline nounwind"
     return g
 
 
@@ -68,8 +68,7 @@ def ended(f: Function, g: Function) -> None:
     """The function is done, and one that the other calls."""
     g.settle()
     g.do("ret void")
-    f.declares |= g.declares
-    f.helpers[g.name] = g.text()
+    f.helpers[g.name] = Helper(g.name, g.head, g.body(), tuple(g.declares))
 
 
 def element(f: Function, kind: Kind, base: str, n: str) -> str:

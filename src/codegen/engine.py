@@ -16,7 +16,7 @@ import numpy as np
 
 from codegen import pool, runtime
 from codegen.items import HostCall
-from codegen.lower import SHARE, Module, lower
+from codegen.lower import SHARE, Module, lower, module_of
 from codegen.memory import store
 from codegen.native import capi
 from codegen.native import entry as native_entry
@@ -27,6 +27,7 @@ from codegen.native.table import Table
 from codegen.planner import make_plan
 from codegen.show import show_plan
 from codegen.target import Target, address, host, vector_address
+from codegen.text import Helper
 from ir.op import Array
 from ir.passes.pipeline import COMPILE, run
 from ir.program import Program
@@ -98,7 +99,19 @@ def imports(module: Module, target: Target) -> list[tuple[str, int]]:
             found.append((name, capi.address(name)))
             continue
         found.append((f"tracer.{name}.{dtype}", address(name, dtype)))
+    found += [(x.name, helper_address(x, target)) for x in module.helpers]
     return found + [(symbol, vector_address(symbol)) for symbol in module.vectors]
+
+
+HELPERS: dict[tuple[str, Target], Code] = {}
+"""The functions that modules share: each is made when it is first needed, and stays."""
+
+
+def helper_address(helper: Helper, target: Target) -> int:
+    with LOCK:
+        if (helper.name, target) not in HELPERS:
+            HELPERS[helper.name, target] = code_of(module_of(helper, target.triple), target)
+        return HELPERS[helper.name, target].addresses[helper.name]
 
 
 def share_address(target: Target) -> int:
@@ -106,10 +119,13 @@ def share_address(target: Target) -> int:
     with LOCK:
         if not pool.POOL:
             module = Module(pool.TEXT, tuple([(name, "") for name in pool.FUNCTIONS]), pool.EXPORTS)
-            binary = target.machine().emit_object(optimise(module, target))
-            code = Code(binary, module, target)
+            code = code_of(module, target)
             pool.start(code.addresses, code)
         return int(pool.POOL[0]["share"])
+
+
+def code_of(module: Module, target: Target) -> Code:
+    return Code(target.machine().emit_object(optimise(module, target)), module, target)
 
 
 ENTRY: list[Code] = []

@@ -37,7 +37,10 @@ class Lanes:
     def packed(self, value: Value, at: tuple[Index, ...]) -> Buffer | None:
         """The row that the element is read from, if it is the lanes' own."""
         dim, row = self.packs.get(value, (0, None))
-        return row if row is not None and at[dim] == along(self.axis) else None
+        if row is None or at[dim] != along(self.axis):
+            return None
+        same = all(self.step(i) == 0 for d, i in enumerate(at) if d != dim)
+        return row if same else None
 
     def step(self, index: Index) -> int | None:
         """How far the index moves from lane to lane; None where that is not the same for all."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from codegen.blocks import run_block
+from codegen.choosing import choose
 from codegen.emit import Emitter
 from codegen.functions import operand_count, symbol
 from codegen.items import Effect, HostCall, Loop, Node
@@ -16,8 +17,8 @@ from codegen.parallel import Region
 from codegen.plan import PASSED, Plan
 from codegen.scalar import EmitKernel
 from codegen.target import Target
-from codegen.text import MEMORY, TYPES, Function, number
-from codegen.vectors import Vector, choose
+from codegen.text import MEMORY, TYPES, Function, Helper, number
+from codegen.vectors import Vector
 from ir.ops import Literal
 
 BLOCK = ("i64 %low", "i64 %high", "i64 %block")
@@ -39,6 +40,8 @@ class Module:
     """The functions of the vector library that it calls."""
     fastmath: bool = False
     """Whether LLVM may use the algebra of real numbers."""
+    helpers: tuple[Helper, ...] = ()
+    """The functions that it shares with other modules."""
 
 
 def lower(
@@ -59,20 +62,30 @@ def lower(
     ]
     shared = any(f.region for f in functions) and not count
     uses = dict.fromkeys(use for f in functions for use in f.function.uses)
+    helpers = {name: x for f in functions for name, x in f.function.helpers.items()}.values()
+    own = count or fastmath
     parts = [
         f'target triple = "{target.triple}"',
         *literals(plan),
         *(["@executed = global [2 x i64] zeroinitializer"] if count else []),
         *(f.function.text() for f in functions),
-        *{name: text for f in functions for name, text in f.function.helpers.items()}.values(),
+        *(x.text("internal ") if own else x.declaration for x in helpers),
         *(task(f) for f in functions if f.region),
         entry(functions, shared),
-        *declarations(uses, [f.function for f in functions]),
+        *declarations(uses, [*(f.function for f in functions), *(helpers if own else ())]),
     ]
     vectors = dict.fromkeys(symbol for f in functions for symbol in f.function.vectors)
     symbols = (*uses, *([SHARE] if shared else []))
     exports = ("main", "executed") if count else ("main",)
-    return Module("\n".join(parts), symbols, exports, tuple(vectors), fastmath)
+    shares = () if own else tuple(helpers)
+    return Module("\n".join(parts), symbols, exports, tuple(vectors), fastmath, shares)
+
+
+def module_of(helper: Helper, triple: str) -> Module:
+    """A module of a shared function alone."""
+    called = dict.fromkeys([*ALWAYS, *helper.declares])
+    parts = [f'target triple = "{triple}"', helper.text(), *called]
+    return Module("\n".join(parts), (), (helper.name,))
 
 
 @dataclass
@@ -265,7 +278,9 @@ ALWAYS = (
 """What every module may call; library functions only compute."""
 
 
-def declarations(uses: Iterable[tuple[str, str]], functions: Sequence[Function]) -> Iterator[str]:
+def declarations(
+    uses: Iterable[tuple[str, str]], functions: Sequence[Function | Helper]
+) -> Iterator[str]:
     """What the module calls."""
     yield from dict.fromkeys([*ALWAYS, *(line for f in functions for line in f.declares)])
     for name, dtype in uses:

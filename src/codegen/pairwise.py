@@ -16,7 +16,7 @@ from codegen.memory import Buffer
 from codegen.parallel import leaves
 from codegen.registers import Register
 from codegen.scalar import EmitKernel
-from codegen.text import TYPES, kind_of
+from codegen.text import TYPES, Function, Helper, kind_of
 from ir import ops
 from ir.types import DTYPES
 
@@ -105,24 +105,25 @@ class Pairwise:
     def add(self, x: Register) -> None:
         """Add the sum of one more block."""
         f, t = self.k.f, TYPES[self.dtype]
-        f.helpers[f"pairwise.{self.dtype}"] = functions(self.dtype)
-        f.do(f"call void @pairwise.{self.dtype}(ptr {self.place}, {t} {x.name})")
+        name = helped(f, "pairwise", f"void @$name(ptr nocapture %sums, {t} %x)", ADD, t)
+        f.do(f"call void @{name}(ptr {self.place}, {t} {x.name})")
 
     def total(self) -> Register:
         f, t = self.k.f, TYPES[self.dtype]
-        name = f(f"call {t} @pairwise.total.{self.dtype}(ptr {self.place})")
-        return Register(self.k, name, kind_of(self.dtype))
+        name = helped(f, "pairwise.total", f"{t} @$name(ptr nocapture %sums)", TOTAL, t)
+        total = f(f"call {t} @{name}(ptr {self.place})")
+        return Register(self.k, total, kind_of(self.dtype))
 
 
-def functions(dtype: str) -> str:
-    """What the sums of a module call: it adds in pairs as a binary counter carries."""
-    t = TYPES[dtype]
-    return TEXT.replace("$dtype", dtype).replace("$t", t)
+def helped(f: Function, name: str, head: str, body: str, t: str) -> str:
+    """The name of a function that the sums of modules call, for numbers of a type."""
+    name = f"{name}.{t}"
+    head = f"{head.replace('$name', name)} noinline nounwind willreturn memory(argmem: readwrite)"
+    f.helpers[name] = Helper(name, head, body.replace("$t", t))
+    return name
 
 
-TEXT = """
-define internal void @pairwise.$dtype(ptr nocapture %sums, $t %x)
-    noinline nounwind willreturn memory(argmem: readwrite) {
+ADD = """\
 entry:
   %blocks = load i64, ptr %sums
   %more = add i64 %blocks, 1
@@ -144,10 +145,10 @@ carry:
 store:
   store $t %sum, ptr %place
   ret void
-}
+"""
+"""It adds in pairs, as a binary counter carries."""
 
-define internal $t @pairwise.total.$dtype(ptr nocapture %sums)
-    noinline nounwind willreturn memory(argmem: read) {
+TOTAL = """\
 entry:
   %blocks = load i64, ptr %sums
   br label %level
@@ -172,5 +173,4 @@ step:
   br label %level
 over:
   ret $t %sum
-}
 """

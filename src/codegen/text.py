@@ -5,9 +5,11 @@ Text is several times faster to make than llvmlite's objects, and it is what get
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Union
 
@@ -103,6 +105,25 @@ SHORT = 4
 """Steps of a loop that is written out step by step."""
 
 
+@dataclass(frozen=True)
+class Helper:
+    """A function that modules share, so that it is compiled once in the life of a process."""
+
+    name: str
+    head: str
+    """Its type, name, parameters and attributes."""
+    body: str
+    declares: tuple[str, ...] = ()
+    """Declarations of what it calls."""
+
+    def text(self, linkage: str = "") -> str:
+        return f"define {linkage}{self.head} {{\n{self.body}}}\n"
+
+    @property
+    def declaration(self) -> str:
+        return f"declare {re.sub(r' %[a-z]+', '', self.head)}"
+
+
 class Function:
     """One LLVM function being written: ``f("fadd double", x, y)`` appends and names the result."""
 
@@ -143,8 +164,8 @@ class Function:
         """Vector functions that it calls, by symbol."""
         self.declares: dict[str, None] = {}
         """Declarations of what it calls, but for those functions of single numbers."""
-        self.helpers: dict[str, str] = {}
-        """Functions that it calls and the module has to define, by name."""
+        self.helpers: dict[str, Helper] = {}
+        """Shared functions that it calls, by name."""
 
     def freedom(self, how: str) -> str:
         """An instruction of float arithmetic with the flags that say what LLVM may make of it.
@@ -318,8 +339,11 @@ class Function:
         return self(f"phi {kinds[0].t} {', '.join(values)}")
 
     def text(self) -> str:
-        return "\n".join([self.head, "entry:", *self.allocas, "  br label %start", "start:",
-                          *flat(self.lines), "}"])  # fmt: skip
+        return f"{self.head}\n{self.body()}}}"
+
+    def body(self) -> str:
+        lines = ["entry:", *self.allocas, "  br label %start", "start:", *flat(self.lines), ""]
+        return "\n".join(lines)
 
 
 def flat(lines: Lines) -> Iterator[str]:

@@ -1,16 +1,11 @@
-"""Which loops are taken several steps at a time, in the lanes of vectors, and how many.
-
-Each way down the loop tree has at most one such loop: the one that makes the whole cheapest, by a
-count of what is executed. Often that is the innermost, whose elements lie side by side. It is an
-outer one where the inner loops are short, or where each of its steps folds: then every lane has
-accumulators of its own, and rows too.
-"""
+"""A loop as if its steps were lanes of vectors: whether they can be, and what it would cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log2, prod
+from typing import TYPE_CHECKING
 
 from codegen.access import PlanKernel
 from codegen.index import Axis, Data, Index, Quotient, Remainder, along, flat
@@ -29,14 +24,14 @@ from codegen.items import (
     Update,
 )
 from codegen.lanes import APART
-from codegen.memory import Buffer, Storage
+from codegen.memory import Buffer
 from codegen.pairwise import cut_at
-from codegen.parallel import Region, leaves
-from codegen.plan import Plan
-from codegen.strips import STRIP
-from codegen.target import Target
+from codegen.parallel import leaves
 from ir.program import Value
 from ir.types import DTYPES
+
+if TYPE_CHECKING:
+    from codegen.choosing import Chooser
 
 PRIVATE = 96 * 1024
 """Bytes of all rows and accumulators that the lanes of a loop have of their own."""
@@ -58,70 +53,6 @@ class Vector:
     packs: Mapping[Value, int]
     """Values of which each step's elements are copied side by side before they are read, by the
     dimension that the lanes follow."""
-
-
-def choose(
-    nodes: Sequence[Node], found: Region | None, plan: Plan, storage: Storage, target: Target
-) -> dict[Loop, Vector]:
-    """The loops among the nodes, and in them, that are taken several steps at a time; the loops of
-    a region are run a block at a time."""
-    return Chooser(plan, storage, target, found).nodes(nodes)[1]
-
-
-@dataclass
-class Chooser:
-    """Weighs the loops of a plan."""
-
-    plan: Plan
-    storage: Storage
-    target: Target
-    region: Region | None
-
-    def span(self, loop: Loop) -> int:
-        """The steps that are run in one go."""
-        if self.region is None or loop not in self.region.loops:
-            return loop.axis.extent
-        return min(self.region.step, STRIP if len(self.region.loops) > 1 else self.region.step)
-
-    def nodes(self, nodes: Sequence[Node], depth: int = 0) -> tuple[float, dict[Loop, Vector]]:
-        """The least cost of some nodes, and the loops that are vectors then."""
-        total, chosen = 0.0, dict[Loop, Vector]()
-        for node in nodes:
-            if not isinstance(node, Loop):
-                total += self.single(node)
-                continue
-            cost, inside = self.loop(node, depth)
-            total += cost
-            chosen |= inside
-        return total, chosen
-
-    def loop(self, loop: Loop, depth: int) -> tuple[float, dict[Loop, Vector]]:
-        inner, inside = self.nodes(loop.body, depth + 1)
-        best, chosen = loop.axis.extent * (inner + STEP), inside
-        alone = loop.axis.extent * self.scalar(loop)
-        tried = Trial(self, loop, depth)
-        if tried.legal():
-            for width in tried.widths():
-                cost = tried.cost(width, alone / loop.axis.extent)
-                if cost < best:
-                    best, chosen = cost, {loop: tried.vector(width)}
-        return best, chosen
-
-    def scalar(self, loop: Loop) -> float:
-        """What a step costs without vectors."""
-        return STEP + sum(
-            self.single(node)
-            if not isinstance(node, Loop)
-            else node.axis.extent * self.scalar(node)
-            for node in loop.body
-        )
-
-    def single(self, item: Item) -> float:
-        """What an item costs at one step of its loops, by itself."""
-        if isinstance(item, Open | Close | Fill):
-            return 1.0
-        written = isinstance(item, MemoryStep | Update) or item.value in self.storage.buffers
-        return float(item.eq.op.cost + len(item.reads) + written)
 
 
 STEP = 2.0
@@ -253,7 +184,8 @@ class Trial:
             follows = [d for d, i in enumerate(read.index) if i == along(axis)]
             others = [i for i in read.index if i != along(axis)]
             plain = all(
-                isinstance(i, int) or (len(i.terms) == 1 and isinstance(i.terms[0][0], Axis))
+                isinstance(i, int)
+                or (len(i.terms) == 1 and isinstance(a := i.terms[0][0], Axis) and a is not axis)
                 for i in others
             )
             size = read.value.type.size // axis.high if len(follows) == 1 else 0
@@ -272,9 +204,25 @@ class Trial:
         busy = sum(not isinstance(item, Open | Close | Fill) for item in self.items)
         calls = any(item.eq.op.cost >= CALL for item in self.items)
         most = 1 if busy > BUSY or self.own else 2 if busy > SLACK or calls else 4
+        most = 1 if any(map(self.reaches_apart, self.items)) else most
         found = [narrow * n for n in (4, 2, 1) if n <= most]
         steps = self.chooser.span(self.loop)
         return [w for w in found if w <= steps and w * self.own <= PRIVATE]
+
+    def reaches_apart(self, item: Item) -> bool:
+        """Whether lanes have addresses of their own for what the item reads or writes."""
+        if isinstance(item, Open | Close):
+            return False
+        if self.write_cost(item, 4, 1.0) > 1.0:
+            return True
+        buffers = self.storage.buffers
+        axis = self.level(item).axis
+        steps = [
+            step_of(place(buffers[read.value], read.index), axis)
+            for read in (() if isinstance(item, Fill) else item.reads)
+            if read.value in buffers and read.value not in self.packs
+        ]
+        return any(step is None or not -1 <= step <= APART for step in steps)
 
     def cost(self, width: int, scalar: float) -> float:
         registers = width / self.narrowest()

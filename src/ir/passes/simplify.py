@@ -5,7 +5,7 @@ from __future__ import annotations
 from ir import ops
 from ir.build import Builder, substitute
 from ir.op import Op
-from ir.passes import spreading  # noqa: F401  (registers its laws)
+from ir.passes import scaling, spreading  # noqa: F401  (they register their laws)
 from ir.passes.laws import INEXACT, LAWS, Term
 from ir.program import Equation, Program, Value
 
