@@ -12,6 +12,7 @@ from codegen.access import FoldingKernel, PlanKernel, ShapeKernel
 from codegen.index import Affine, Axis, along
 from codegen.inlining import SMALL, Inlining
 from ir import ops
+from ir.ops.families import Elementwise
 from ir.program import Equation, Program, Value
 
 UNROLLED = 64
@@ -30,6 +31,8 @@ class Space:
     axes: list[Axis]
     folds: list[Axis]
     accumulators: int
+    found: PlanKernel | None = None
+    """What an element reads, once someone has asked."""
 
     @property
     def extents(self) -> list[int]:
@@ -48,6 +51,11 @@ class Space:
 
     def access(self, inlined: Inlining) -> PlanKernel:
         """What an element reads at each step."""
+        if self.found is None:
+            self.found = self.accessed(inlined)
+        return self.found
+
+    def accessed(self, inlined: Inlining) -> PlanKernel:
         over = tuple([along(axis) for axis in self.folds])
         kernel = FoldingKernel(inlined, over=over)
         if 0 not in self.extents:
@@ -76,8 +84,9 @@ class Cuts:
             return found
         probe = ShapeKernel(self.inlined)
         axes = [Axis(0, n) for n in eq.result.type.shape]
-        at = tuple([along(axis) for axis in axes])
-        eq.op.element(probe, at, *[probe.source(v) for v in eq.operands])
+        if not isinstance(eq.op, Elementwise):  # whose elements have no folds
+            at = tuple([along(axis) for axis in axes])
+            eq.op.element(probe, at, *[probe.source(v) for v in eq.operands])
         folds = [Axis(0, n) for n in probe.extents]
         self.spaces[eq.result] = Space(eq, axes, folds, probe.accumulators)
         return self.spaces[eq.result]

@@ -50,11 +50,15 @@ class Emitter:
         self,
         k: EmitKernel,
         status: str,
+        missed: int,
         partials: Mapping[Carried, Buffer],
         vectors: Mapping[Loop, Vector],
     ) -> None:
         self.k, self.f = k, k.f
         self.status = status
+        """Where the number of the first check that fails is kept."""
+        self.missed = missed
+        """By what a guard's number is multiplied, where it ends the function."""
         self.vectors = vectors
         self.carries: Carry = {}
         self.sums: dict[MemoryStep, LaneSums] = {}
@@ -244,7 +248,7 @@ class Emitter:
     def effect(self, item: Effect) -> None:
         """The status becomes the effect's number if it fails and is the first in the program.
 
-        One that ends the call leaves the function with the negated number.
+        One that ends the call leaves the function.
         """
         op, found = item.eq.op, self.k.read(item.value, ()).name
         if op.ends:
@@ -257,11 +261,11 @@ class Emitter:
         self.f.do(f"store i32 {new}, ptr {self.status}")
 
     def leave_unless(self, found: str, expected: bool, number: int) -> None:
-        """Leave the function with the negated number unless a bool is as expected."""
+        """Leave the function with the guard's number unless a bool is as expected."""
         on, off = self.f.fresh("on", "off")
         self.f.branch(found, *((on, off) if expected else (off, on)))
         self.f.label(off)
-        self.f.do(f"ret i32 {-number}")
+        self.f.do(f"ret i32 {self.missed * number}")
         self.f.label(on)
 
     def host_call(self, item: HostCall) -> None:

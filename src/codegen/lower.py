@@ -1,28 +1,26 @@
-"""Plan to LLVM module: one function a chunk, and one that calls them in order."""
+"""Plan to LLVM module: ``main``, a function for each region, and more where a program is long."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
+from codegen import memory
 from codegen.blocks import run_block
 from codegen.choosing import choose
 from codegen.emit import Emitter
 from codegen.functions import operand_count, symbol
-from codegen.items import Effect, HostCall, Loop, Node
+from codegen.items import Effect, HostCall, Node
 from codegen.kernels.contraction import CALLS
 from codegen.memory import Buffer, Storage
-from codegen.parallel import Region
+from codegen.parallel import Region, leaves
 from codegen.plan import PASSED, Plan
 from codegen.scalar import EmitKernel
 from codegen.target import Target
 from codegen.text import MEMORY, TYPES, Function, Helper, number
-from codegen.vectors import Vector
 from ir.ops import Literal
 
-BLOCK = ("i64 %low", "i64 %high", "i64 %block")
-"""What a region's function takes besides pointers: which steps, and the block's number."""
 SHARE = ("tracer.share", "")
 """The pool's function, as an imported symbol."""
 
@@ -49,32 +47,21 @@ def lower(
 ) -> Module:
     """The module of a plan; ``count`` makes it add up the work it executes and
     its loads and stores, in ``@executed``."""
-    functions = [
-        chunk(
-            Function(f"chunk{n}", count, fastmath, target.vector_variants),
-            nodes,
-            found,
-            plan,
-            storage,
-            {} if count else choose(nodes, found, plan, storage, target),
-        )
-        for n, (nodes, found) in enumerate(zip(storage.chunks, storage.regions, strict=True))
-    ]
-    shared = any(f.region for f in functions) and not count
-    uses = dict.fromkeys(use for f in functions for use in f.function.uses)
-    helpers = {name: x for f in functions for name, x in f.function.helpers.items()}.values()
+    writer = Writer(plan, storage, target, count, fastmath)
+    functions = writer.written()
+    uses = dict.fromkeys(use for f in functions for use in f.uses)
+    helpers = {name: x for f in functions for name, x in f.helpers.items()}.values()
     own = count or fastmath
     parts = [
         f'target triple = "{target.triple}"',
         *literals(plan),
         *(["@executed = global [2 x i64] zeroinitializer"] if count else []),
-        *(f.function.text() for f in functions),
+        *(f.text() for f in functions),
         *(x.text("internal ") if own else x.declaration for x in helpers),
-        *(task(f) for f in functions if f.region),
-        entry(functions, shared),
-        *declarations(uses, [*(f.function for f in functions), *(helpers if own else ())]),
+        *declarations(uses, [*functions, *(helpers if own else ())]),
     ]
-    vectors = dict.fromkeys(symbol for f in functions for symbol in f.function.vectors)
+    vectors = dict.fromkeys(symbol for f in functions for symbol in f.vectors)
+    shared = len(functions) > 1 and not count and any(storage.regions)
     symbols = (*uses, *([SHARE] if shared else []))
     exports = ("main", "executed") if count else ("main",)
     shares = () if own else tuple(helpers)
@@ -88,167 +75,152 @@ def module_of(helper: Helper, triple: str) -> Module:
     return Module("\n".join(parts), (), (helper.name,))
 
 
-@dataclass
-class Chunk:
-    """A function, and the buffers that its parameters point to."""
-
-    function: Function
-    parameters: dict[Buffer, str]
-    region: Region | None
-    """What the function runs one block of, if it is a region."""
-    guarded: bool
-    """Whether a guard can end it."""
-    calls_back: bool
-    """Whether it calls Python: not where a check has failed before, and pointers escape to it."""
+GIVEN = ("arguments", "results", "workspace")
+"""What a call is given: tables of pointers to its arguments and results, and memory."""
 
 
-def chunk(
-    f: Function,
-    nodes: list[Node],
-    found: Region | None,
-    plan: Plan,
-    storage: Storage,
-    vectors: dict[Loop, Vector],
-) -> Chunk:
-    """The function of some top-level nodes; it takes pointers to the buffers that it touches."""
-    calls_back = any(isinstance(node, HostCall) for node in nodes)
-    guarded = calls_back or any(isinstance(node, Effect) and node.eq.op.ends for node in nodes)
-    made = Chunk(f, {}, found, guarded, calls_back)
-    rows: dict[Buffer, str] = {}
+class Writer:
+    """Writes the functions of a plan: ``main``, one for each region, which runs a block of it, and
+    one for each chunk of a long program."""
+
+    def __init__(
+        self, plan: Plan, storage: Storage, target: Target, count: bool, fastmath: bool
+    ) -> None:
+        self.plan, self.storage, self.target = plan, storage, target
+        self.count, self.fastmath = count, fastmath
+        self.functions: list[Function] = []
+
+    def function(self, name: str, head: str) -> Function:
+        f = Function(name, self.count, self.fastmath, self.target.vector_variants)
+        f.head = head
+        self.functions.append(f)
+        return f
+
+    def written(self) -> list[Function]:
+        storage = self.storage
+        given = ", ".join([f"ptr %{name}" for name in GIVEN])
+        main = self.function("main", f"define i32 @main({given}) nounwind {{")
+        status = begun(main)
+        place = pointers(main, {name: f"%{name}" for name in GIVEN})
+        chunks = list(zip(storage.chunks, storage.regions, strict=True))
+        single = [node for nodes, found in chunks if found is None for node in nodes]
+        short = sum(item.cost for node in single for item in leaves(node)) <= memory.WHOLE
+        for n, (nodes, found) in enumerate(chunks):
+            if found is not None:
+                self.region(main, n, nodes, found)
+            elif short:
+                self.emitter(main, nodes, status, place, missed=1).nodes(nodes)
+            else:
+                self.chunk(main, n, nodes, status, given)
+        main.settle()
+        total = main(f"load i32, ptr {status}")
+        passed = main(f"icmp eq i32 {total}, {PASSED}")
+        main.do(f"ret i32 {main(f'select i1 {passed}, i32 0, i32 {total}')}")
+        return self.functions
+
+    def emitter(
+        self,
+        f: Function,
+        nodes: list[Node],
+        status: str,
+        pointer: Callable[[Buffer], str],
+        found: Region | None = None,
+        missed: int = -1,
+    ) -> Emitter:
+        plan, storage = self.plan, self.storage
+        vectors = {} if self.count else choose(nodes, found, plan, storage, self.target)
+        k = EmitKernel(f, plan.inlined, storage.buffers, pointer, exact=plan.exact)
+        return Emitter(k, status, missed, storage.partials, vectors)
+
+    def region(self, main: Function, n: int, nodes: list[Node], found: Region) -> None:
+        """The function of a block, ``(context, block)``, and the call that has all blocks run, by
+        the pool unless work is counted."""
+        f = self.function(
+            f"task{n}", f"define internal void @task{n}(ptr %context, i64 %block) nounwind {{"
+        )
+        tables = {
+            name: f.first(f"load ptr, ptr {at(f, '%context', n)}") for n, name in enumerate(GIVEN)
+        }
+        axis = found.loops[0].axis
+        f.do(f"%begun = mul i64 %block, {found.step}")
+        f.do(f"%low = add i64 %begun, {axis.low}")
+        f.do(f"%end = add i64 %low, {found.step}")
+        f.do(f"%high = call i64 @llvm.smin.i64(i64 %end, i64 {axis.high})")
+        run_block(self.emitter(f, nodes, "", pointers(f, tables), found), found)
+        f.settle()
+        f.do("ret void")
+        context = main.alloca("ptr", len(GIVEN))
+        for n, name in enumerate(GIVEN):
+            main.do(f"store ptr %{name}, ptr {at(main, context, n)}")
+        if not self.count:
+            main.do(f"call void @{SHARE[0]}(ptr @{f.name}, ptr {context}, i64 {found.blocks})")
+            return
+        with main.loop(0, found.blocks) as block:
+            main.do(f"call void @{f.name}(ptr {context}, i64 {block})")
+
+    def chunk(self, main: Function, n: int, nodes: list[Node], status: str, given: str) -> None:
+        """A function of its own, and its call; it gives the number of the first check that failed,
+        or negated that of the guard that ended it."""
+        f = self.function(
+            f"chunk{n}", f"define internal i32 @chunk{n}({given}) noinline nounwind {{"
+        )
+        place = pointers(f, {name: f"%{name}" for name in GIVEN})
+        own = begun(f)
+        self.emitter(f, nodes, own, place).nodes(nodes)
+        f.settle()
+        f.do(f"ret i32 {f(f'load i32, ptr {own}')}")
+        calls_back = any(isinstance(node, HostCall) for node in nodes)
+        before = main(f"load i32, ptr {status}")
+        if calls_back:  # not where a check has failed before
+            leave_unless(main, f"icmp eq i32 {before}, {PASSED}", before)
+        found = main(f"call i32 @{f.name}({given})")
+        if calls_back or any(isinstance(node, Effect) and node.eq.op.ends for node in nodes):
+            leave_unless(main, f"icmp sgt i32 {found}, 0", main(f"sub i32 0, {found}"))
+        total = main(f"call i32 @llvm.umin.i32(i32 {before}, i32 {found})")
+        main.do(f"store i32 {total}, ptr {status}")
+
+
+def begun(f: Function) -> str:
+    """Where the number of the first check that fails will be."""
+    status = f.alloca("i32")
+    f.do(f"store i32 {PASSED}, ptr {status}")
+    return status
+
+
+def leave_unless(f: Function, condition: str, status: str) -> None:
+    on, off = f.fresh("on", "off")
+    f.branch(f(condition), on, off)
+    f.label(off)
+    f.do(f"ret i32 {status}")
+    f.label(on)
+
+
+def at(f: Function, table: str, n: int) -> str:
+    """The address of the n-th pointer in a table."""
+    return f.first(f"getelementptr ptr, ptr {table}, i64 {n}")
+
+
+def pointers(f: Function, given: Mapping[str, str]) -> Callable[[Buffer], str]:
+    """What finds the address of a buffer in a function that has the tables; it is computed where
+    the function begins, once."""
+    known: dict[Buffer, str] = {}
 
     def pointer(buffer: Buffer) -> str:
         if buffer.kind == "literal":
             return f"@literal{buffer.number}"
-        if buffer.kind == "row":
-            if buffer not in rows:
-                rows[buffer] = f.alloca(MEMORY[buffer.dtype], prod(buffer.shape))
-            return rows[buffer]
-        place = region(buffer)
-        if place not in made.parameters:
-            made.parameters[place] = f"%a{len(made.parameters)}"
-        base = made.parameters[place]
-        if place.kind == "workspace":
-            return f(f"getelementptr inbounds i8, ptr {base}, i64 {buffer.offset}")
-        return base
+        place = replace(buffer, dtype="bool", dims=(), shape=()) if buffer.kind != "row" else buffer
+        if place not in known:
+            if buffer.kind == "row":
+                known[place] = f.alloca(MEMORY[buffer.dtype], prod(buffer.shape))
+            elif buffer.kind == "slot":
+                base = given["workspace"]
+                known[place] = f.first(f"getelementptr i8, ptr {base}, i64 {buffer.offset}")
+            else:
+                table = given["arguments" if buffer.kind == "param" else "results"]
+                known[place] = f.first(f"load ptr, ptr {at(f, table, buffer.number)}")
+        return known[place]
 
-    status = f.alloca("i32")
-    f.do(f"store i32 {PASSED}, ptr {status}")
-    k = EmitKernel(f, plan.inlined, storage.buffers, pointer, exact=plan.exact)
-    emitter = Emitter(k, status, storage.partials, vectors)
-    if found is None:
-        emitter.nodes(nodes)
-    else:
-        run_block(emitter, found)
-    f.settle()
-    f.do(f"ret i32 {f(f'load i32, ptr {status}')}")
-    facts = "noalias" if calls_back else "noalias nocapture"
-    pointers = [f"ptr {facts} {name}" for name in made.parameters.values()]
-    args = ", ".join([*pointers, *(BLOCK if found else ())])
-    f.head = f"define internal i32 @{f.name}({args}) noinline nounwind {{"
-    return made
-
-
-def task(made: Chunk) -> str:
-    """The function that runs the numbered block of a region: ``(context, block)``."""
-    found = made.region
-    assert found is not None
-    axis = found.loops[0].axis
-    f = Function(f"{made.function.name}.task")
-    f.head = f"define internal void @{f.name}(ptr %context, i64 %block) nounwind {{"
-    args = []
-    for n in range(len(made.parameters)):
-        at = slot(f, "%context", n)
-        args.append(f"ptr {f(f'load ptr, ptr {at}')}")
-    low = f(f"mul i64 %block, {found.step}")
-    low = f(f"add i64 {low}, {axis.low}")
-    high = f(f"add i64 {low}, {found.step}")
-    high = f(f"call i64 @llvm.smin.i64(i64 {high}, i64 {axis.high})")
-    args += [f"i64 {low}", f"i64 {high}", "i64 %block"]
-    f(f"call i32 @{made.function.name}({', '.join(args)})")
-    f.do("ret void")
-    return f.text()
-
-
-def slot(f: Function, table: str, n: int) -> str:
-    """The address of the n-th pointer in a table."""
-    return f(f"getelementptr ptr, ptr {table}, i64 {n}")
-
-
-def region(buffer: Buffer) -> Buffer:
-    """What a chunk takes a pointer to: a slot of its own, or all the small ones together."""
-    if buffer.kind == "slot" and buffer.nbytes <= 8:
-        return Buffer("workspace", 0, "bool", (), ())
-    if buffer.kind == "slot":
-        return Buffer("slot", 0, "bool", (), (), buffer.offset)
-    return Buffer(buffer.kind, buffer.number, "bool", (), ())
-
-
-def entry(chunks: list[Chunk], shared: bool) -> str:
-    """Loads the pointers, calls the chunks, and returns the first number of their statuses.
-
-    Regions are handed to the pool if ``shared``; else their blocks run one after the other.
-    """
-    f = Function("main")
-    f.head = "define i32 @main(ptr %arguments, ptr %results, ptr %workspace) nounwind {"
-    pointers: dict[Buffer, str] = {}
-
-    def pointer(place: Buffer) -> str:
-        if place.kind in ("slot", "workspace"):
-            return f(f"getelementptr i8, ptr %workspace, i64 {place.offset}")
-        table = "%arguments" if place.kind == "param" else "%results"
-        return f(f"load ptr, ptr {slot(f, table, place.number)}")
-
-    total = str(PASSED)
-    for made in chunks:
-        args = []
-        for place in made.parameters:
-            if place not in pointers:
-                pointers[place] = pointer(place)
-            args.append(f"ptr {pointers[place]}")
-        if made.region is not None:
-            run_region(f, made, args, shared)
-            continue
-        if made.calls_back and total != str(PASSED):
-            leave_if_failed(f, total)
-        status = f(f"call i32 @{made.function.name}({', '.join(args)})")
-        if made.guarded:
-            leave_if_missed(f, status)
-        total = f(f"call i32 @llvm.umin.i32(i32 {total}, i32 {status})")
-    passed = f(f"icmp eq i32 {total}, {PASSED}")
-    f.do(f"ret i32 {f(f'select i1 {passed}, i32 0, i32 {total}')}")
-    return f.text()
-
-
-def leave_if_failed(f: Function, total: str) -> None:
-    """A check's number ends the call before Python is called."""
-    on, off = f.fresh("on", "off")
-    f.branch(f(f"icmp eq i32 {total}, {PASSED}"), on, off)
-    f.label(off)
-    f.do(f"ret i32 {total}")
-    f.label(on)
-
-
-def leave_if_missed(f: Function, status: str) -> None:
-    """A guard's number comes negated from its chunk, and ends the call."""
-    on, off = f.fresh("on", "off")
-    f.branch(f(f"icmp sgt i32 {status}, 0"), on, off)
-    f.label(off)
-    f.do(f"ret i32 {f(f'sub i32 0, {status}')}")
-    f.label(on)
-
-
-def run_region(f: Function, made: Chunk, args: list[str], shared: bool) -> None:
-    """Put the pointers in a table and run every block with it."""
-    assert made.region is not None
-    table = f.alloca("ptr", max(len(args), 1))
-    for n, arg in enumerate(args):
-        f.do(f"store {arg}, ptr {slot(f, table, n)}")
-    job, blocks = f"@{made.function.name}.task", made.region.blocks
-    if shared:
-        f.do(f"call void @{SHARE[0]}(ptr {job}, ptr {table}, i64 {blocks})")
-        return
-    with f.loop(0, blocks) as block:
-        f.do(f"call void {job}(ptr {table}, i64 {block})")
+    return pointer
 
 
 def literals(plan: Plan) -> list[str]:

@@ -140,6 +140,7 @@ class Function:
         """The line that begins the function; set once its parameters are known."""
         self.name = name
         self.allocas: list[str] = []
+        """Memory on the stack and addresses, where the function begins."""
         self.lines: Lines = []
         self.before: list[Lines] = []
         """For each loop that is open, the lines right before it,"""
@@ -186,6 +187,12 @@ class Function:
         self.lines.append(f"  {name} = {text}")
         if self.level:
             self.levels[name] = self.level
+        return name
+
+    def first(self, text: str) -> str:
+        """An instruction where the function begins, behind those that came so before; its name."""
+        name = self.new()
+        self.allocas.append(f"  {name} = {text}")
         return name
 
     def level_of(self, *registers: str) -> int:

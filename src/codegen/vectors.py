@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import log2, prod
 from typing import TYPE_CHECKING
 
-from codegen.access import PlanKernel
+from codegen.access import PlanKernel, Read
 from codegen.index import Axis, Data, Index, Quotient, Remainder, along, flat
 from codegen.items import (
     Close,
@@ -59,6 +59,15 @@ STEP = 2.0
 """What a loop costs at each step by itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A read of an element in memory, and how far it moves from lane to lane, if that is known."""
+
+    read: Read
+    buffer: Buffer
+    step: int | None
+
+
 class Trial:
     """A loop, as if its steps were lanes."""
 
@@ -73,6 +82,8 @@ class Trial:
         self.packs: dict[Value, int] = {}
         self.bytes = 8
         self.own = 0
+        self.found: dict[Item, list[Reach]] = {}
+        self.steps: dict[Item, int | None] = {}
 
     def legal(self) -> bool:
         if self.loop.axis.extent < 4 or not all(isinstance(item, FOUND) for item in self.items):
@@ -111,7 +122,7 @@ class Trial:
         if item.branches:
             return False
         if isinstance(item, Update):
-            return self.target(item) is not None
+            return self.write_step(item) is not None
         if isinstance(item, ScanStep) and level.dim == item.eq.op.axis:  # type: ignore[attr-defined]
             return False
         if isinstance(item, FoldStep) and not self.sums_fit(item):
@@ -156,42 +167,42 @@ class Trial:
         target, _ = item.eq.op.update(kernel, at, *[kernel.source(v) for v in item.eq.operands])
         return tuple(target)
 
+    def reaches(self, item: Item) -> list[Reach]:
+        """What the item reads from memory."""
+        if isinstance(item, Open | Close | Fill):
+            return []
+        if item not in self.found:
+            axis, buffers = self.level(item).axis, self.storage.buffers
+            self.found[item] = [
+                Reach(read, buffers[read.value], step_of(place(buffers[read.value], read), axis))
+                for read in item.reads
+                if read.value in buffers
+            ]
+        return self.found[item]
+
     def reads(self, item: Item) -> bool:
         """Whether what the item reads of the lanes' own rows is the same element for all."""
-        if isinstance(item, Open | Close | Fill):
-            return True
-        axis = self.level(item).axis
-        for read in item.reads:
-            buffer = self.storage.buffers.get(read.value)
-            if buffer in self.private and step_of(place(buffer, read.index), axis) != 0:
-                return False
-        return True
+        return all(x.step == 0 for x in self.reaches(item) if x.buffer in self.private)
 
     def packed(self, item: Item) -> Iterator[tuple[Value, int]]:
         """What the item reads again and again at elements that lie apart for the lanes."""
-        if isinstance(item, Open | Close | Fill):
-            return
-        axis = self.level(item).axis
-        times = prod(loop.axis.extent for loop in item.path[self.depth + 1 :])
-        for read in item.reads:
-            buffer = self.storage.buffers.get(read.value)
-            if (
-                buffer is None
-                or read.value in self.made
-                or step_of(place(buffer, read.index), axis) in (0, 1)
-            ):
+        for x in self.reaches(item):
+            value, index = x.read.value, x.read.index
+            if value in self.made or x.step in (0, 1):
                 continue
-            follows = [d for d, i in enumerate(read.index) if i == along(axis)]
-            others = [i for i in read.index if i != along(axis)]
+            axis = self.level(item).axis
+            times = prod(loop.axis.extent for loop in item.path[self.depth + 1 :])
+            follows = [d for d, i in enumerate(index) if i == along(axis)]
             plain = all(
                 isinstance(i, int)
                 or (len(i.terms) == 1 and isinstance(a := i.terms[0][0], Axis) and a is not axis)
-                for i in others
+                for i in index
+                if i != along(axis)
             )
-            size = read.value.type.size // axis.high if len(follows) == 1 else 0
-            fits = size and read.value.type.shape[follows[0]] * size == read.value.type.size
+            size = value.type.size // axis.high if len(follows) == 1 else 0
+            fits = size and value.type.shape[follows[0]] * size == value.type.size
             if fits and plain and times >= OFTEN * size and size <= PACKED:
-                yield read.value, follows[0]
+                yield value, follows[0]
 
     # What it costs.
 
@@ -213,15 +224,9 @@ class Trial:
         """Whether lanes have addresses of their own for what the item reads or writes."""
         if isinstance(item, Open | Close):
             return False
-        if self.write_cost(item, 4, 1.0) > 1.0:
+        if self.write_step(item) not in (0, 1):
             return True
-        buffers = self.storage.buffers
-        axis = self.level(item).axis
-        steps = [
-            step_of(place(buffers[read.value], read.index), axis)
-            for read in (() if isinstance(item, Fill) else item.reads)
-            if read.value in buffers and read.value not in self.packs
-        ]
+        steps = [x.step for x in self.reaches(item) if x.read.value not in self.packs]
         return any(step is None or not -1 <= step <= APART for step in steps)
 
     def cost(self, width: int, scalar: float) -> float:
@@ -256,17 +261,11 @@ class Trial:
         if isinstance(item, Fill):
             return times * self.write_cost(item, width, registers)
         cost = item.eq.op.cost * (width if self.unknown(item) else registers)
-        axis = self.level(item).axis
-        for read in item.reads:
-            buffer = self.storage.buffers.get(read.value)
-            if buffer is None:
-                continue
-            step = step_of(place(buffer, read.index), axis)
-            if buffer in self.private or (step != 0 and read.value in self.packs):
-                step = 1
-            cost += moves(step, width, registers)
+        for x in self.reaches(item):
+            own = x.buffer in self.private or (x.step != 0 and x.read.value in self.packs)
+            cost += moves(1 if own else x.step, width, registers)
         if isinstance(item, Update):
-            cost += 2 * moves(self.target(item), width, registers)
+            cost += 2 * moves(self.write_step(item), width, registers)
         elif isinstance(item, MemoryStep):
             cost += 2 * self.write_cost(item, width, registers)
         elif item.value in self.storage.buffers:
@@ -274,22 +273,27 @@ class Trial:
         return times * cost
 
     def write_cost(self, item: Item, width: int, registers: float) -> float:
-        if self.level(item).dim is None:
-            return registers
+        return registers if self.write_step(item) in (0, 1) else 2.0 * width
+
+    def write_step(self, item: Item) -> int | None:
+        """How far apart the lanes write in memory; 0 if each keeps what it makes."""
+        if item not in self.steps:
+            self.steps[item] = self.written(item)
+        return self.steps[item]
+
+    def written(self, item: Item) -> int | None:
+        if isinstance(item, Update):
+            return self.target(item)
         buffer = self.storage.buffers.get(item.value)
-        dims: Sequence[int] = range(item.value.type.rank)
-        shape: Sequence[int] = item.value.type.shape
+        if buffer is None or buffer in self.private or self.level(item).dim is None:
+            return 0
+        dims, shape = buffer.dims, buffer.shape
         if isinstance(item, MemoryStep) and item in self.storage.partials:
             partial = self.storage.partials[item]
-            dims, shape = [d - 1 for d in partial.dims[1:]], partial.shape[1:]
-        elif buffer is not None:
-            if buffer in self.private:
-                return registers
-            dims, shape = buffer.dims, buffer.shape
+            dims, shape = tuple([d - 1 for d in partial.dims[1:]]), partial.shape[1:]
         at: dict[int, Index] = dict(item.fixed)
         at |= {level.dim: along(level.axis) for level in item.levels if level.dim is not None}
-        step = step_of(flat([at[d] for d in dims], shape), self.level(item).axis)
-        return moves(step, width, registers) if step == 1 else 2.0 * width
+        return step_of(flat([at[d] for d in dims], shape), self.level(item).axis)
 
     def unknown(self, item: Item) -> bool:
         """Whether the op calls a function that the machine has for single numbers only."""
@@ -316,8 +320,8 @@ def extents(levels: Sequence[Level]) -> list[int]:
     return [level.axis.extent for level in levels]
 
 
-def place(buffer: Buffer, index: Sequence[Index]) -> Index:
-    return flat([index[d] for d in buffer.dims], buffer.shape)
+def place(buffer: Buffer, read: Read) -> Index:
+    return flat([read.index[d] for d in buffer.dims], buffer.shape)
 
 
 def step_of(position: Index, axis: Axis) -> int | None:

@@ -40,16 +40,17 @@ class Rewriter(Builder):
         eq = self.equations[-1]
         self.made_by.update(dict.fromkeys(eq.results, eq))
 
-    def term(self, v: Value) -> Term:
-        return Term(v, self.made_by)
-
     def better(self, op: Op, operands: tuple[Value, ...]) -> Value | None:
         """What a law puts in the place of the expression, if one fits."""
-        for law in LAWS.get(type(op), ()):
-            if (self.inexact or law not in INEXACT) and (
-                found := law(self, op, *[self.term(v) for v in operands])
-            ) is not None:
-                return found
+        laws = LAWS.get(type(op))
+        if laws is None:
+            return None
+        terms = [Term(v, self.made_by) for v in operands]
+        for law in laws:
+            if self.inexact or law not in INEXACT:
+                found = law(self, op, *terms)
+                if found is not None:
+                    return found
         return None
 
 
