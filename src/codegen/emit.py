@@ -8,6 +8,7 @@ from typing import Any
 
 from codegen import blocks, loops
 from codegen.callbacks import address
+from codegen.held_sums import HeldSums
 from codegen.index import Index
 from codegen.items import (
     Carried,
@@ -61,8 +62,8 @@ class Emitter:
         """By what a guard's number is multiplied, where it ends the function."""
         self.vectors = vectors
         self.carries: Carry = {}
-        self.sums: dict[MemoryStep, LaneSums] = {}
-        """Accumulators that each lane has its own of."""
+        self.sums: dict[MemoryStep, LaneSums | HeldSums] = {}
+        """Accumulators that each lane has its own of, or that are in registers."""
         self.pairs: dict[Carried, Pairwise] = {}
         self.partials = partials
         self.block_at: Index | None = None

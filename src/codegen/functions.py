@@ -33,7 +33,10 @@ def binary(name: str, on_float: str, on_int: str) -> None:
     @function(name)
     def emit(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
         how = f.freedom(on_float) if kind.is_float else on_int
-        return f(f"{how} {kind.t} {xs[0]}, {xs[1]}")
+        made = f(f"{how} {kind.t} {xs[0]}, {xs[1]}")
+        if how == "fmul contract":
+            f.products[made] = xs[0], xs[1], False
+        return made
 
 
 binary("add", "fadd", "add")
@@ -87,7 +90,11 @@ intrinsic("sqrt", "sqrt", 8)
 @function("neg")
 def neg(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
     if kind.is_float:
-        return f(f"{f.freedom('fneg')} {kind.t} {xs[0]}")
+        made = f(f"{f.freedom('fneg')} {kind.t} {xs[0]}")
+        if xs[0] in f.products:
+            x, y, negated = f.products[xs[0]]
+            f.products[made] = x, y, not negated
+        return made
     return f(f"sub {kind.t} {kind.number(0)}, {xs[0]}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ from codegen.text import kind_of
 
 if TYPE_CHECKING:
     from codegen.emit import Emitter
+
+
+FEW = 4
+"""Accumulators, a vector each, that are in registers."""
 
 
 @dataclass
@@ -54,8 +59,20 @@ class LaneSums:
     def store(self, at: tuple[Index, ...], x: Register) -> None:
         stored(self.k.f, self.kind, self.spot(at), x.over(self.lanes.width).name)
 
+    @property
+    def few(self) -> bool:
+        """Whether they are in registers, if loops that reach them are written out."""
+        return prod(self.extents) <= FEW
+
     def each(self) -> Iterator[None]:
-        """Every element, in loops."""
+        """Every element, in loops: of a few, one after the other."""
+        if self.few:
+            for steps in product(*[range(axis.low, axis.high) for axis in self.axes.values()]):
+                self.k.unrolled.update(zip(self.axes.values(), steps, strict=True))
+                yield
+            for axis in self.axes.values():
+                del self.k.unrolled[axis]
+            return
         with ExitStack() as stack:
             for axis in self.axes.values():
                 stack.enter_context(self.k.steps(axis, axis.low, axis.high))
@@ -63,7 +80,8 @@ class LaneSums:
 
     def fill(self) -> None:
         (first,) = self.emitter.first(self.item)
-        if zeroed(self.k, self.rows, prod(self.extents) * self.lanes.width, first):
+        size = prod(self.extents) * self.lanes.width
+        if not self.few and zeroed(self.k, self.rows, size, first):
             return
         for _ in self.each():
             self.store(self.item.place(), first)
@@ -73,7 +91,8 @@ class LaneSums:
         name, f = self.item.eq.op.pair.mnemonic, self.k.f
         buffer, place = self.emitter.accumulator(self.item)
         sizes = [prod(self.extents[n + 1 :]) for n in range(len(self.extents))]
-        if [stride(self.single, axis) for axis in self.axes.values()] == sizes:
+        strides = [stride(self.single, axis) for axis in self.axes.values()]
+        if not self.few and strides == sizes:
             lows = {axis: axis.low for axis in self.axes.values()}
             total = self.k.spot(buffer, replaced(self.single, lows))
             add_lanes(f, name, self.kind, total, self.rows, prod(self.extents))

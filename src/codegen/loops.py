@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from codegen.combining import across
 from codegen.fills import fill_whole
+from codegen.held_sums import held
 from codegen.index import Axis, along
 from codegen.items import Carried, Loop
 from codegen.lane_sums import LaneSums
 from codegen.lanes import Lanes
 from codegen.memory import Buffer
 from codegen.pairwise import blocks, long_sums
-from codegen.parallel import leaves
+from codegen.parallel import is_short, leaves
 from codegen.registers import Register
-from codegen.text import SHORT, Function, kind_of
+from codegen.text import Function, kind_of
 from codegen.vectors import Vector
 from ir.program import Value
 
@@ -108,20 +109,16 @@ def one_by_one(emitter: Emitter, loop: Loop, low: int | str, high: int | str) ->
     """A loop over the steps, unless they are few and written out."""
     k = emitter.k
     if not (isinstance(low, int) and isinstance(high, int) and is_short(loop)):
-        with k.steps(loop.axis, low, high, written=writes(emitter, loop)):
+        with (
+            held(emitter, loop),
+            k.steps(loop.axis, low, high, written=writes(emitter, loop)),
+        ):
             emitter.nodes(loop.body)
         return
     for n in range(low, high):
-        with k.scope():
-            k.unrolled[loop.axis] = n
-            emitter.nodes(loop.body)
+        k.unrolled[loop.axis] = n
+        emitter.nodes(loop.body)
     del k.unrolled[loop.axis]
-
-
-def is_short(loop: Loop) -> bool:
-    """Whether the loop is written out step by step."""
-    inner = [node for node in loop.body if isinstance(node, Loop)]
-    return loop.axis.extent <= SHORT and all(map(is_short, inner))
 
 
 def writes(emitter: Emitter, loop: Loop) -> set[Buffer]:
@@ -141,9 +138,10 @@ def in_lanes(emitter: Emitter, loop: Loop, vector: Vector) -> Iterator[None]:
     narrow = {step: emitter.carries[step] for step in vector.folds}
     for step in vector.folds:
         emitter.carries[step] = [emitter.carry(x) for x in emitter.first(step)]
-    for item in vector.sums:
-        emitter.sums[item] = LaneSums(emitter, lanes, item, loop)
-        emitter.sums[item].fill()
+    sums = [LaneSums(emitter, lanes, item, loop) for item in vector.sums]
+    for each in sums:
+        each.fill()
+        emitter.sums[each.item] = each
     yield
     wide = {step: emitter.carried(step) for step in vector.folds}
     k.lanes = None
@@ -153,8 +151,9 @@ def in_lanes(emitter: Emitter, loop: Loop, vector: Vector) -> Iterator[None]:
         total = Register(k, across(k.f, name, found.name, found.kind), kind_of(found.dtype))
         (before,) = emitter.carried(step)
         emitter.carry_on(step, (k.call(name, before, total),))
-    for item in vector.sums:
-        emitter.sums.pop(item).join()
+    for each in sums:
+        del emitter.sums[each.item]
+        each.join()
 
 
 def pack(emitter: Emitter, v: Value, dim: int) -> None:

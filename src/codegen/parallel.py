@@ -19,13 +19,15 @@ from codegen.items import (
     ScanStep,
     Update,
 )
+from codegen.text import SHORT
 
 LARGE = 400_000
 """Work of a loop, in the weights of ``Op.cost``, from which waking threads pays."""
 BLOCKS = 64
 """Blocks that a loop is cut into at most; their results are combined in order."""
-PIECE = 50_000
-"""Work of a block at least, so that it is worth an accumulator of its own."""
+PIECE, OWN = 50_000, 2_400
+"""Work of a block at least, by itself and for each element of accumulators that it has of its own:
+they are cleared and combined."""
 PARTIALS = 1 << 22
 """Bytes of the largest accumulator, over all blocks, that each block has one of."""
 
@@ -49,10 +51,11 @@ def region(node: Node) -> Region | None:
     loops = tuple(node.strip or [node])
     if loops[0] is not node or (total := sum(map(work, loops))) < LARGE:
         return None
-    step = rounded(-(-node.axis.extent // min(BLOCKS, total // PIECE)))
-    blocks = -(-node.axis.extent // step)
     items = [item for loop in loops for item in leaves(loop)]
     folds = tuple([i for i in items if isinstance(i, Carried) and i.opens == 0])
+    piece = max(PIECE, OWN * sum(i.value.type.size for i in folds))
+    step = rounded(-(-node.axis.extent // max(min(BLOCKS, total // piece), 2)))
+    blocks = -(-node.axis.extent // step)
     apart = all(hasattr(i.eq.op, "pair") and fits(i, blocks) for i in folds)
     meeting = any(isinstance(i, Update | Effect) for i in items)
     meeting = meeting or any(isinstance(i, ScanStep) and i.opens == 0 for i in items)
@@ -61,7 +64,7 @@ def region(node: Node) -> Region | None:
 
 def rounded(step: int) -> int:
     """Steps of a block, of which vectors leave no rest: a multiple of 32, of less if few."""
-    many = next((n for n in (32, 16, 8) if step >= 2 * n), 1)
+    many = next((n for n, least in ((32, 256), (16, 128), (8, 16)) if step >= least), 1)
     return -(-step // many) * many
 
 
@@ -88,3 +91,9 @@ def work(node: Node) -> int:
     if isinstance(node, Contraction):
         return node.size
     return node.eq.op.cost + 2 * len(node.reads)
+
+
+def is_short(loop: Loop) -> bool:
+    """Whether the loop is written out step by step."""
+    inner = [node for node in loop.body if isinstance(node, Loop)]
+    return loop.axis.extent <= SHORT and all(map(is_short, inner))

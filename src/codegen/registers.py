@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codegen.index import Index
-from codegen.text import Kind, kind_of
+from codegen.text import Function, Kind, kind_of
 from ir.program import Value
 from ir.types import ArrayType
 
@@ -61,8 +61,18 @@ class Accumulator(Register):
         f = self.kernel.f
         f.spend(1)
         x, y = together(self, other)
+        if on_float == "fadd" and f.contract and y.name in f.products:
+            return Register(self.kernel, fused(f, x, *f.products[y.name]), x.kind)
         how = f.freedom(f"{on_float} reassoc") if x.kind.is_float else on_int
         return Register(self.kernel, f(f"{how} {x.kind.t} {x.name}, {y.name}"), x.kind)
+
+
+def fused(f: Function, total: Register, x: str, y: str, negated: bool) -> str:
+    """The total and a product, which is not rounded before if the machine can do that at once."""
+    t, name = total.kind.t, f"llvm.fmuladd.{total.kind.suffix}"
+    f.declares[f"declare {t} @{name}({t}, {t}, {t})"] = None
+    x = f(f"fneg {t} {x}") if negated else x
+    return f(f"call {t} @{name}({t} {x}, {t} {y}, {t} {total.name})")
 
 
 def together(*xs: Register) -> tuple[Register, ...]:

@@ -165,6 +165,9 @@ class Function:
         """Vector functions that it calls, by symbol."""
         self.declares: dict[str, None] = {}
         """Declarations of what it calls, but for those functions of single numbers."""
+        self.products: dict[str, tuple[str, str, bool]] = {}
+        """Of products that need not be rounded before they are added to a sum: the factors, and
+        whether it is the product negated."""
         self.helpers: dict[str, Helper] = {}
         """Shared functions that it calls, by name."""
 

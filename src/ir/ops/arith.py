@@ -84,6 +84,12 @@ class Mul(Bilinear, Elementwise):
     commutative = True
     numpy = np.multiply
 
+    def jvp(self, b: Builder, y: Value, xs: Sequence[Value], ts: Sequence[Tangent]) -> Tangent:
+        x, t = xs[0], ts[0]
+        if xs[1] is not x or ts[1] is not t or t is None:
+            return super().jvp(b, y, xs, ts)
+        return b(self, full(b, 2, t.type), b(self, x, t))  # type: ignore[no-any-return]
+
     def transpose(
         self, b: Builder, ct: Value, xs: Sequence[Value], linear: Sequence[bool]
     ) -> tuple[Tangent, ...]:

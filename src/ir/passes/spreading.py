@@ -1,4 +1,4 @@
-"""Laws of what is costly to compute and the same along some dimensions: it is computed once."""
+"""Laws of what is the same along some dimensions: it is computed once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from ir.passes.laws import Term, law
 from ir.program import Value
 
 COSTLY = 8
-"""Weight of an op, that of a division, from which its operands are looked at."""
+"""Weight of an op, that of a division, from which all of its operands may be spread."""
+ELEMENTWISE = [op for op in REGISTRY.values() if issubclass(op, Elementwise)]
 
 
-@law(*(op for op in REGISTRY.values() if issubclass(op, Elementwise) and op.cost >= COSTLY))
+@law(*(op for op in ELEMENTWISE if op.cost < COSTLY and op.arity > 1))
+def constant_and_spread(b: Builder, op: Op, *xs: Term) -> Value | None:
+    """f(c, spread x) = spread f(c, x)"""
+    alone = sum(isinstance(x.op, Broadcast) for x in xs) == 1
+    return pointwise_of_spread(b, op, *xs) if alone else None
+
+
+@law(*(op for op in ELEMENTWISE if op.cost >= COSTLY))
 def pointwise_of_spread(b: Builder, op: Op, *xs: Term) -> Value | None:
     """f(spread x, spread y) = spread f(x, y), for the same spread; constants are spread too"""
     around = next((x for x in xs if isinstance(x.op, Broadcast)), None)

@@ -1,0 +1,82 @@
+"""Accumulators in memory that stay in registers while a loop runs that does not move among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING
+
+from codegen.index import Axis, Index
+from codegen.items import Loop, MemoryStep
+from codegen.parallel import is_short, leaves
+from codegen.registers import Register
+from codegen.text import Kind
+
+if TYPE_CHECKING:
+    from codegen.emit import Emitter
+
+MOST = 8
+"""Accumulators of one fold that are kept in registers."""
+
+
+class HeldSums:
+    """The accumulators that a fold reaches at each step of a loop, the same at all of them."""
+
+    def __init__(self, emitter: Emitter, item: MemoryStep, inner: list[Axis]) -> None:
+        self.emitter, self.k, self.item, self.inner = emitter, emitter.k, item, inner
+        self.places: dict[tuple[Index, ...], tuple[str, Kind]] = {}
+
+    def each(self) -> Iterator[tuple[Index, ...]]:
+        """The places of the accumulators; the loops inside are at the step of each."""
+        for steps in product(*[range(axis.low, axis.high) for axis in self.inner]):
+            self.k.unrolled.update(zip(self.inner, steps, strict=True))
+            yield self.k.settled_all(self.item.place())
+        for axis in self.inner:
+            del self.k.unrolled[axis]
+
+    def open(self) -> None:
+        for at in self.each():
+            self.places[at] = self.emitter.carry(self.k.load(*self.emitter.accumulator(self.item)))
+
+    def load(self, at: tuple[Index, ...]) -> Register:
+        pointer, kind = self.places[self.k.settled_all(at)]
+        return Register(self.k, self.k.f(f"load {kind.t}, ptr {pointer}"), kind)
+
+    def store(self, at: tuple[Index, ...], x: Register) -> None:
+        pointer, kind = self.places[self.k.settled_all(at)]
+        self.k.f.do(f"store {kind.t} {x.over(kind.lanes).name}, ptr {pointer}")
+
+    def close(self) -> None:
+        for at in self.each():
+            self.k.store(*self.emitter.accumulator(self.item), self.load(at))
+
+
+@contextmanager
+def held(emitter: Emitter, loop: Loop) -> Iterator[None]:
+    """While the loop runs, what it always adds to is in registers."""
+    sums = [
+        HeldSums(emitter, item, [around.axis for around in item.path[item.path.index(loop) + 1 :]])
+        for item in leaves(loop)
+        if isinstance(item, MemoryStep) and stays(emitter, item, loop)
+    ]
+    for each in sums:
+        each.open()
+        emitter.sums[each.item] = each
+    yield
+    for each in sums:
+        del emitter.sums[each.item]
+        each.close()
+
+
+def stays(emitter: Emitter, item: MemoryStep, loop: Loop) -> bool:
+    """Whether the item adds to the same few elements at every step of the loop, in loops inside
+    that are written out."""
+    if item in emitter.sums or emitter.k.f.count_cost:
+        return False
+    depth = item.path.index(loop)
+    inner = item.path[depth + 1 :]
+    written_out = all(is_short(x) and x not in emitter.vectors for x in inner)
+    few = prod(x.axis.extent for x in inner) <= MOST
+    return written_out and few and item.levels[depth].dim is None
