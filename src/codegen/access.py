@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count, product
 from typing import Any
 
-from codegen.index import Affine, Axis, Data, Index, bounds
+from codegen.index import Affine, Axis, Data, Index, axes_of, bounds
 from codegen.inlining import Inlining
 from ir.program import Value
 from ir.scalar import Accumulators
@@ -80,6 +80,9 @@ class PlanKernel:
     """Equations whose elements are computed where they are read."""
     access: Access = field(default_factory=Access)
     numbers: Iterator[int] = field(default_factory=count)
+    followed: list[frozenset[Axis]] = field(default_factory=lambda: [frozenset()] * 2)
+    """The loops that the elements being read depend on, outermost first, and behind them those of
+    the last that was read; only where the program has indices that are data."""
 
     def source(self, value: Value) -> PlanSource:
         return PlanSource(self, value)
@@ -97,10 +100,12 @@ class PlanKernel:
         return SYMBOL
 
     def number(self, index: Any, dtype: str) -> Symbol:
+        if self.inlined.indexed:
+            self.followed[-2] |= axes_of((index,))
         return SYMBOL
 
     def index(self, x: Any, extent: int) -> Index:
-        return Affine(((Data(next(self.numbers), extent), 1),))
+        return Affine(((Data(next(self.numbers), extent, axes=self.followed[-1]), 1),))
 
     def within(self, index: Index, low: int, high: int) -> Within | bool:
         return within(index, low, high)
@@ -201,10 +206,19 @@ class PlanSource:
         return self.value.type
 
     def __getitem__(self, at: tuple[Index, ...]) -> Symbol:
-        eq = self.kernel.inlined.where(self.value, at)
+        k = self.kernel
+        eq = k.inlined.where(self.value, at)
         if eq is None:
-            self.kernel.access.reads[Read(self.value, at)] = None
+            k.access.reads[Read(self.value, at)] = None
+            if k.inlined.indexed:
+                k.followed[-1] = axes_of(at)
+                k.followed[-2] |= k.followed[-1]
             return SYMBOL
-        sources = [self.kernel.source(v) for v in eq.operands]
-        found: Symbol = eq.op.element(self.kernel, at, *sources)
+        sources = [k.source(v) for v in eq.operands]
+        if not k.inlined.indexed:
+            return eq.op.element(k, at, *sources)  # type: ignore[no-any-return]
+        k.followed.insert(-1, frozenset())
+        found: Symbol = eq.op.element(k, at, *sources)
+        k.followed[-1] = k.followed.pop(-2)
+        k.followed[-2] |= k.followed[-1]
         return found

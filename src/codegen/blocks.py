@@ -10,16 +10,25 @@ from codegen import loops
 from codegen.combining import add_blocks
 from codegen.fills import fill
 from codegen.index import Axis, Index, along
-from codegen.items import Carried, FoldStep
+from codegen.items import Carried, FoldStep, Loop, Update
 from codegen.pairwise import blocks
 from codegen.parallel import Region
 from codegen.strips import STRIP
+from ir.ops.indexing import Indexed
 
 if TYPE_CHECKING:
     from codegen.emit import Emitter
 
 
 def run_block(emitter: Emitter, found: Region) -> None:
+    """One block of a region, whichever kind it is."""
+    if found.scattered is not None:
+        run_own(emitter, found.loops[0], found.scattered)
+    else:
+        run_steps(emitter, found)
+
+
+def run_steps(emitter: Emitter, found: Region) -> None:
     """The steps from ``%low`` to ``%high`` of a region's loops, and what they accumulate."""
     k = emitter.k
     axis = Axis(0, max(found.blocks, 2))
@@ -36,6 +45,19 @@ def run_block(emitter: Emitter, found: Region) -> None:
     for step in found.folds:
         if isinstance(step, FoldStep):
             k.store(emitter.partials[step], own(step, emitter.block_at), emitter.total(step))
+
+
+def run_own(emitter: Emitter, loop: Loop, item: Update) -> None:
+    """All steps of the loop whose place is from ``%low`` to ``%high``."""
+    k, op, axis = emitter.k, item.eq.op, loop.axis
+    assert isinstance(op, Indexed)
+    at = (along(axis), *[0] * (item.eq.operands[1].type.rank - 1))
+    x, _, *indices = [k.source(v) for v in item.eq.operands]
+    with k.steps(axis, axis.low, axis.high, written=loops.writes(emitter, loop)):
+        place = k.counter(op.place(k, at, x.type, indices)[op.axes[0]])
+        low, high = k.f(f"icmp sge i64 {place}, %low"), k.f(f"icmp slt i64 {place}, %high")
+        with k.f.when(k.f(f"and i1 {low}, {high}")), k.scope():
+            emitter.nodes(loop.body)
 
 
 def own(step: FoldStep, block: Index) -> tuple[Index, ...]:

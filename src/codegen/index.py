@@ -6,7 +6,7 @@ the planner can ask whether two reads meet at one place. An expression without a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Union
@@ -75,6 +75,8 @@ class Data:
     number: int | str
     extent: int
     lanes: int = 1
+    axes: frozenset[Axis] = frozenset()
+    """The loops that it may change in, while code is planned."""
 
     @property
     def order(self) -> Order:
@@ -141,6 +143,18 @@ def affine(terms: Mapping[Atom, int], constant: int) -> Index:
 def along(axis: Axis) -> Index:
     """The index that runs with the axis; an axis of one step is a plain number."""
     return Affine(((axis, 1),)) if axis.extent != 1 else axis.low
+
+
+def axes_of(at: Iterable[Index]) -> frozenset[Axis]:
+    """The loops that the indices depend on."""
+    found: set[Axis] = set()
+    for index in at:
+        for atom, _ in () if isinstance(index, int) else index.terms:
+            if isinstance(atom, Axis):
+                found.add(atom)
+            else:
+                found |= atom.axes if isinstance(atom, Data) else axes_of((atom.whole,))
+    return frozenset(found)
 
 
 def bounds(index: Index) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from codegen.index import Affine, Axis, Index
 from ir import ops
 from ir.graph import use_counts
 from ir.ops.families import Elementwise
+from ir.ops.indexing import Indexed
 from ir.program import Equation, Program, Value
 
 SMALL = 16
@@ -23,6 +24,8 @@ class Inlining(dict[Value, Equation]):
 
     def __init__(self, program: Program) -> None:
         super().__init__()
+        self.indexed = any(isinstance(eq.op, Indexed) for eq in program.equations)
+        """Whether elements are read or written at places that are data."""
         self.again: dict[Value, Equation] = {}
         """Equations so cheap that a neighbour's element is computed again and not stored."""
         self.anew: dict[Value, Equation] = {}

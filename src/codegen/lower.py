@@ -141,11 +141,11 @@ class Writer:
         tables = {
             name: f.first(f"load ptr, ptr {at(f, '%context', n)}") for n, name in enumerate(GIVEN)
         }
-        axis = found.loops[0].axis
+        low, high = found.shared
         f.do(f"%begun = mul i64 %block, {found.step}")
-        f.do(f"%low = add i64 %begun, {axis.low}")
+        f.do(f"%low = add i64 %begun, {low}")
         f.do(f"%end = add i64 %low, {found.step}")
-        f.do(f"%high = call i64 @llvm.smin.i64(i64 %end, i64 {axis.high})")
+        f.do(f"%high = call i64 @llvm.smin.i64(i64 %end, i64 {high})")
         run_block(self.emitter(f, nodes, "", pointers(f, tables), found), found)
         f.settle()
         f.do("ret void")

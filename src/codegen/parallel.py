@@ -20,6 +20,7 @@ from codegen.items import (
     Update,
 )
 from codegen.text import SHORT
+from ir.ops.indexing import Indexed
 
 LARGE = 400_000
 """Work of a loop, in the weights of ``Op.cost``, from which waking threads pays."""
@@ -42,6 +43,17 @@ class Region:
     blocks: int
     folds: tuple[Carried, ...]
     """The folds over the loop: each block accumulates on its own, and the sums are combined."""
+    scattered: Update | None = None
+    """An update at places that are data: every block goes through all steps of the loop, and takes
+    those whose place is among its own."""
+
+    @property
+    def shared(self) -> tuple[int, int]:
+        """What is cut into blocks: the steps of the loop, or the places of a scattered update."""
+        if self.scattered is not None:
+            return 0, places(self.scattered)
+        axis = self.loops[0].axis
+        return axis.low, axis.high
 
 
 def region(node: Node) -> Region | None:
@@ -52,14 +64,40 @@ def region(node: Node) -> Region | None:
     if loops[0] is not node or (total := sum(map(work, loops))) < LARGE:
         return None
     items = [item for loop in loops for item in leaves(loop)]
+    if len(items) == 1 and isinstance(items[0], Update):
+        return scattered(node, items[0], total)
     folds = tuple([i for i in items if isinstance(i, Carried) and i.opens == 0])
     piece = max(PIECE, OWN * sum(i.value.type.size for i in folds))
-    step = rounded(-(-node.axis.extent // max(min(BLOCKS, total // piece), 2)))
+    many = max(min(BLOCKS, total // piece), 2)
+    if many < 16:  # then they are to be as many for each of two or four threads
+        many = 1 << (many.bit_length() - 1)
+    step = rounded(-(-node.axis.extent // many))
     blocks = -(-node.axis.extent // step)
     apart = all(hasattr(i.eq.op, "pair") and fits(i, blocks) for i in folds)
     meeting = any(isinstance(i, Update | Effect) for i in items)
     meeting = meeting or any(isinstance(i, ScanStep) and i.opens == 0 for i in items)
     return Region(loops, step, blocks, folds) if apart and not meeting else None
+
+
+SCANNED = 48
+"""By how much the work of a scattered update must exceed that of finding each block's steps."""
+
+
+def scattered(loop: Loop, item: Update, total: int) -> Region | None:
+    """The region of an update by rows, at places that one index operand names."""
+    op = item.eq.op
+    if not isinstance(op, Indexed) or op.batch or item.eq.operands[2].type.rank != 1:
+        return None
+    blocks = min(total // (SCANNED * loop.axis.extent), places(item), BLOCKS)
+    if blocks < 2 or item.levels[0].dim != 0:
+        return None
+    step = -(-places(item) // (1 << (blocks.bit_length() - 1)))
+    return Region((loop,), step, -(-places(item) // step), (), item)
+
+
+def places(item: Update) -> int:
+    """Among how many places along the indexed axis an update chooses."""
+    return item.eq.operands[0].type.shape[item.eq.op.axes[0]]  # type: ignore[attr-defined]
 
 
 def rounded(step: int) -> int:
@@ -90,7 +128,7 @@ def work(node: Node) -> int:
         return 1
     if isinstance(node, Contraction):
         return node.size
-    return node.eq.op.cost + 2 * len(node.reads)
+    return max(node.eq.op.cost + 2 * len(node.reads), 1)
 
 
 def is_short(loop: Loop) -> bool:

@@ -331,7 +331,7 @@ def step_of(position: Index, axis: Axis) -> int | None:
         match atom:
             case Axis():
                 found = n if atom is axis else found
-            case Data():
+            case Data(axes=moving) if axis in moving:
                 return None
             case Quotient() | Remainder() if step_of(atom.whole, axis) != 0:
                 return None
