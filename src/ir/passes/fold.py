@@ -16,7 +16,9 @@ LIMIT = 64
 
 
 def fold(program: Program) -> Program:
-    """Replace equations whose operands are all known by what they give."""
+    """Replace equations whose operands are all known by what they give; the same program if there
+    are none."""
+    folded = False
     known: dict[Value, Op] = {}
     b = Builder()
     b.params = list(program.params)
@@ -27,11 +29,14 @@ def fold(program: Program) -> Program:
         if constant is None:
             made = b.again(eq, operands)
         else:
+            folded = True
             with b.at(eq.loc):
                 made = (b(constant),)
         if isinstance(b.equations[-1].op, ops.Constant | ops.Literal):
             known[made[0]] = b.equations[-1].op
         renamed.update(zip(eq.results, made, strict=True))
+    if not folded:
+        return program
     return b.finish(*substitute(program.results, renamed), name=program.name)
 
 

@@ -55,11 +55,16 @@ Watch = Callable[[Stage], None]
 def run(
     program: Program, passes: Sequence[Pass], watch: Watch | None = None, check: bool = False
 ) -> Program:
-    """Apply the passes in order; ``check`` verifies after each, ``watch`` is shown each stage."""
+    """Apply the passes in order; ``check`` verifies after each, ``watch`` is shown each stage.
+
+    A pass is not run again on what it has made itself.
+    """
+    made: dict[Pass, Program] = {}
     with paused_collector():
         for step in passes:
             started = time.perf_counter()
-            after = step(program)
+            after = program if made.get(step) is program else step(program)
+            made[step] = after
             seconds = time.perf_counter() - started
             if check:
                 verify(after)

@@ -28,8 +28,9 @@ class Rewriter(Builder):
         return made
 
     def again(self, eq: Equation, operands: tuple[Value, ...]) -> tuple[Value, ...]:
-        with self.at(eq.loc):
-            found = self.better(eq.op, operands)
+        outer, self.loc = self.loc, eq.loc
+        found = self.better(eq.op, operands)
+        self.loc = outer
         if found is not None:
             return (found,)
         made = super().again(eq, operands)
