@@ -37,7 +37,7 @@ class Target:
     cpu: str
     features: tuple[str, ...]
 
-    def machine(self, level: int = 2) -> Any:
+    def machine(self, level: int = 1) -> Any:
         """LLVM's target machine, for JIT code; ``level`` is 0 to 3, as of ``-O``."""
         target = llvm.Target.from_triple(self.triple)
         return target.create_target_machine(
