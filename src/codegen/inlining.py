@@ -39,6 +39,7 @@ class Inlining(dict[Value, Equation]):
         self.depth: dict[Value, int] = {}
         self.piecewise: set[Value] = set()
         self.read_once = read_once_elementwise(program)
+        self.scattered = read_once_and_scattered(program)
         self.overwritten = updates_of(program)
         self.saved = self.read_late(program)
         for eq in program.equations:
@@ -109,7 +110,7 @@ class Inlining(dict[Value, Equation]):
             return True
         pieces = any(v in self.piecewise for v in eq.operands)
         read_once = self.read_once.issuperset(eq.results)
-        if not op.movement and not (pieces and read_once):
+        if not op.movement and not (pieces and read_once) and self.scattered.isdisjoint(eq.results):
             return False
         if eq.result in self.saved:
             return False
@@ -195,3 +196,20 @@ def read_once_elementwise(program: Program) -> set[Value]:
     pointwise = [eq for eq in program.equations if isinstance(eq.op, Elementwise | ops.Select)]
     made = {eq.result for eq in pointwise}
     return {v for eq in pointwise for v in eq.operands if v in made and uses[v] == 1}
+
+
+def read_once_and_scattered(program: Program) -> set[Value]:
+    """What is computed of elements, and of gathered ones, to be added to zeros at places that are
+    data, and has no other reader: it is computed there."""
+    uses = use_counts(program)
+    constants = {eq.result for eq in program.equations if isinstance(eq.op, ops.Constant)}
+    found: set[Value] = set()
+    for eq in reversed(program.equations):
+        if isinstance(eq.op, ops.ScatterAdd) and eq.operands[0] in constants:
+            found.add(eq.operands[1])
+        elif eq.results and eq.results[0] in found:
+            if uses[eq.result] > 1 or not isinstance(eq.op, Elementwise | ops.Select | ops.Gather):
+                found.discard(eq.result)
+            else:
+                found.update(eq.operands if not isinstance(eq.op, ops.Gather) else ())
+    return found - set(program.params)
