@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ir.build import Builder
 from ir.op import REGISTRY, Op
 from ir.ops import Broadcast, Constant
@@ -14,22 +16,24 @@ COSTLY = 8
 ELEMENTWISE = [op for op in REGISTRY.values() if issubclass(op, Elementwise)]
 
 
-@law(*(op for op in ELEMENTWISE if op.cost < COSTLY and op.arity > 1))
+@law(*(op for op in ELEMENTWISE if op.cost < COSTLY))
 def constant_and_spread(b: Builder, op: Op, *xs: Term) -> Value | None:
     """f(c, spread x) = spread f(c, x)"""
     alone = sum(isinstance(x.op, Broadcast) for x in xs) == 1
-    return pointwise_of_spread(b, op, *xs) if alone else None
+    return spread_result(b, op, xs) if alone else None
 
 
 @law(*(op for op in ELEMENTWISE if op.cost >= COSTLY))
 def pointwise_of_spread(b: Builder, op: Op, *xs: Term) -> Value | None:
     """f(spread x, spread y) = spread f(x, y), for the same spread; constants are spread too"""
+    return spread_result(b, op, xs)
+
+
+def spread_result(b: Builder, op: Op, xs: Sequence[Term]) -> Value | None:
     around = next((x for x in xs if isinstance(x.op, Broadcast)), None)
     if around is None or around.op is None:
         return None
     (inner,) = around.args
-    if inner.type.size == around.type.size:
-        return None
     operands = []
     for x in xs:
         if x.op is around.op:
