@@ -205,11 +205,14 @@ def read_once_and_scattered(program: Program) -> set[Value]:
     constants = {eq.result for eq in program.equations if isinstance(eq.op, ops.Constant)}
     found: set[Value] = set()
     for eq in reversed(program.equations):
+        here = eq.results and eq.results[0] in found
+        if here and (uses[eq.result] > 1 or not isinstance(eq.op, COMPUTED)):
+            found.discard(eq.result)
+        elif here and not isinstance(eq.op, ops.Gather):
+            found.update(eq.operands)
         if isinstance(eq.op, ops.ScatterAdd) and eq.operands[0] in constants:
             found.add(eq.operands[1])
-        elif eq.results and eq.results[0] in found:
-            if uses[eq.result] > 1 or not isinstance(eq.op, Elementwise | ops.Select | ops.Gather):
-                found.discard(eq.result)
-            else:
-                found.update(eq.operands if not isinstance(eq.op, ops.Gather) else ())
     return found - set(program.params)
+
+
+COMPUTED = (Elementwise, ops.Select, ops.Gather)

@@ -107,10 +107,11 @@ class Body:
         return len(self.groups) - 1
 
     def sink(self) -> None:
-        """Move a loop into the first one that reads from it, where that runs over the same steps.
+        """Move a loop into the first one that reads from it, where that runs over the same steps,
+        or into one before that which reads the same.
 
-        The item that came first opened its loop too early when a reader of it had to wait for
-        something else.
+        The item that came first opened its loop too early when a reader of it, or another reader
+        of what it reads, had to wait for something else.
         """
         readers: dict[int, set[int]] = {}
         for item in self.items:
@@ -121,16 +122,38 @@ class Body:
                     readers.setdefault(its, set()).add(mine)
         order = {item: n for n, item in enumerate(self.items)}
         for group in reversed(range(len(self.groups))):
-            later = {self.root(reader) for reader in readers.get(group, ())}
-            if not later or self.steps[group] is None:
+            if self.steps[group] is None:
                 continue
-            target = min(later)
-            if self.steps[group] == self.steps[target] and self.meets(group, target):
+            later = {self.root(reader) for reader in readers.get(group, ())}
+            target = min(later, default=len(self.groups))
+            if not later or not (
+                self.steps[group] == self.steps[target] and self.meets(group, target)
+            ):
+                target = self.neighbour(group, target)
+            if target < len(self.groups):
                 both = self.groups[group] + self.groups[target]
                 self.groups[target] = sorted(both, key=order.__getitem__)
                 self.groups[group] = []
                 self.moved[group] = target
+                self.touched[target] |= self.touched[group]
                 readers.setdefault(target, set()).update(later - {target})
+
+    def neighbour(self, group: int, end: int) -> int:
+        """A group before ``end`` that reads what the group reads, at the same steps, and comes
+        after all that it depends on; the number of groups if there is none."""
+        before = [
+            self.root(self.place[dependency.item])
+            for item in self.groups[group]
+            for dependency in item.dependencies
+            if dependency.item in self.place
+        ]
+        first = 1 + max([its for its in before if its != group], default=-1)
+        for target in range(first, end):
+            alike = self.groups[target] and self.steps[target] == self.steps[group]
+            shares = not self.touched[group].isdisjoint(self.touched[target])
+            if alike and shares and target != group:
+                return target
+        return len(self.groups)
 
     def root(self, group: int) -> int:
         """Where the members of a group are now."""
