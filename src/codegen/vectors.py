@@ -311,7 +311,7 @@ class Trial:
 OFTEN, PACKED = 4, 256
 """How often at least an element is read that is packed, and how many there may be for a lane."""
 CALL = 20
-FUNCTION_OF = {"logistic": "exp"}
+FUNCTION_OF = {"logistic": "exp", "logaddexp": "exp", "logaddexp2": "exp2"}
 BUSY, SLACK = 8, 4
 """Items of a loop from which a vector is one register, and two."""
 

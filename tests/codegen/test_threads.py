@@ -17,6 +17,7 @@ from codegen.pool import get_num_threads, set_num_threads
 from tracer import grad, jit, value_and_grad
 
 RNG = np.random.default_rng(0)
+PLACES = RNG.integers(-300, 300, 20_000)
 LARGE: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "sum": (lambda x: np.sum(np.sin(x) * x), (RNG.normal(size=100_003),)),
     "gradient": (grad(lambda x: np.sum(np.sin(x) * x)), (RNG.normal(size=100_003),)),
@@ -37,6 +38,9 @@ LARGE: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "long rows": (
         lambda x: np.exp(x - np.exp(x).sum(axis=1, keepdims=True)),
         (RNG.normal(size=(40, 3000)) * 1e-3,),
+    ),
+    "scattered": (
+        grad(lambda x: np.sum((x[PLACES] - 1) ** 2)), (RNG.normal(size=(300, 64)),),
     ),
     "two steps": (lambda x: np.exp(x), (RNG.normal(size=(2, 30_000)),)),
 }  # fmt: skip

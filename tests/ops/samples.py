@@ -143,7 +143,7 @@ def binary() -> Iterator[Sample]:
         ops.CopySign(): (-2, 2), ops.Pow(): (0.4, 2), ops.Maximum(): (-2, 2), ops.Hypot(): (0.3, 2),
         ops.Minimum(): (-2, 2), ops.Arctan2(): (-2, 2), ops.Equal(): (-2, 2), ops.Less(): (-2, 2),
         ops.NotEqual(): (-2, 2), ops.LessEqual(): (-2, 2), ops.Greater(): (-2, 2),
-        ops.GreaterEqual(): (-2, 2),
+        ops.GreaterEqual(): (-2, 2), ops.LogAddExp(): (-2, 2), ops.LogAddExp2(): (-2, 2),
     }  # fmt: skip
     for op, (low, high) in domains.items():
         shapes = ("[]", "[2,3]", "[2,0]", "[2,1,3]")

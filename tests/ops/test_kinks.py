@@ -16,6 +16,7 @@ from ir.op import Op
 from ir.passes.jvp import jvp
 from ir.passes.vjp import vjp
 from ir.types import type_of
+from tracer import grad
 
 INF, NAN = np.inf, np.nan
 
@@ -39,6 +40,10 @@ SLOPES: list[tuple[Op, list[float], list[float]]] = [
     (ops.Pow(), [-2.0, 3.0], [12.0, NAN]),
     (ops.Pow(), [-2.0, 0.0], [0.0, NAN]),
     (ops.Hypot(), [0.0, 0.0], [0.0, 0.0]),
+    (ops.LogAddExp(), [1.0, 1.0], [0.5, 0.5]),
+    (ops.LogAddExp(), [INF, INF], [0.5, 0.5]),
+    (ops.LogAddExp(), [-INF, 1.0], [0.0, 1.0]),
+    (ops.LogAddExp2(), [-INF, -INF], [0.5, 0.5]),
     (ops.Hypot(), [0.0, -3.0], [0.0, -1.0]),
     (ops.Arctan2(), [0.0, 0.0], [0.0, 0.0]),
     (ops.Arctan2(), [0.0, -1.0], [-1.0, 0.0]),
@@ -87,6 +92,14 @@ def test_gradients(op: Op, x: object, want: object) -> None:
         t[n] = 1
         _, dy = evaluate(jvp(p), [array, t])
         np.testing.assert_allclose(dy, np.asarray(want)[n], rtol=1e-15)
+
+
+@pytest.mark.parametrize("f", [np.logaddexp, np.logaddexp2])
+def test_the_logarithm_of_a_sum_curves_where_its_operands_are_equal(f: np.ufunc) -> None:
+    """As everywhere: its halves are no two branches that meet there."""
+    at = grad(grad(lambda x: f(x, 3.0)))
+    np.testing.assert_allclose(at(3.0), at(3.0 + 1e-9), rtol=1e-8)
+    assert at(3.0) > 0.17
 
 
 def test_the_branch_not_taken_does_not_leak() -> None:

@@ -578,17 +578,21 @@ CASES: list[Case] = [
           return %2
         """,
     ),
-    (spreading.constant_and_spread, """
+    (
+        spreading.constant_and_spread,
+        """
         (%0: f64[9])
           %1: f64[4,9] = broadcast[shape=(4, 9), dims=(1,)] %0
           %2: f64[4,9] = constant[value=3.0, shape=(4, 9)]
           %3: f64[4,9] = sub %2, %1
           return %3
-        """, """
+        """,
+        """
         (%0: f64[9])
           %1: f64[9] = constant[value=3.0, shape=(9,)]
           %2: f64[9] = sub %1, %0
           %3: f64[4,9] = broadcast[shape=(4, 9), dims=(1,)] %2
           return %3
-        """),
+        """,
+    ),
 ]

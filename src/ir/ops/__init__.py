@@ -58,6 +58,8 @@ from ir.ops.elementary import (
     Log1p,
     Log2,
     Log10,
+    LogAddExp,
+    LogAddExp2,
     Logistic,
     Sqrt,
 )
@@ -139,6 +141,8 @@ __all__ = [
     "Log1p",
     "Log2",
     "Log10",
+    "LogAddExp",
+    "LogAddExp2",
     "Logistic",
     "Maximum",
     "Minimum",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log, pi, sqrt
+from math import e, log, pi, sqrt
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ir.build import Builder
 from ir.op import Array, Tangent, primitive
 from ir.ops.families import Elementwise, Unary, full, reciprocal, zeros
 from ir.program import Value
+from ir.scalar import Index, Kernel, Scalar, Source
 
 
 def special(name: str, x: Array) -> Array:
@@ -199,3 +201,49 @@ class Hypot(Elementwise):
             b(ops.Div(), x, safe) if wanted[0] else None,
             b(ops.Div(), y, safe) if wanted[1] else None,
         )
+
+
+class LogOfSum(Elementwise):
+    """``log(base**x + base**y)`` without overflow: the larger of the two, and a rest that depends
+    on how far they are apart. The derivatives are logistic functions of that."""
+
+    commutative = True
+    cost = 45
+    power: ClassVar[str]
+    base: ClassVar[float]
+
+    def element(self, k: Kernel, at: Index, *xs: Source) -> Scalar:
+        x, y, dtype = xs[0][at], xs[1][at], xs[0].type.dtype
+        gap = k.select(k.call("equal", x, y), k.const(0.0, dtype), x - y)  # of infinities, too
+        rest = k.call("log1p", k.call(self.power, -k.call("abs", gap)))
+        rest = rest if self.base == e else rest * k.const(1 / log(self.base), dtype)
+        return k.call("maximum", x, y) + rest  # type: ignore[no-any-return]
+
+    def partials(
+        self, b: Builder, r: Value, x: Value, y: Value, wanted: Sequence[bool]
+    ) -> tuple[Tangent, ...]:
+        infinite = b(ops.And(), b(ops.Equal(), x, y), b(ops.Equal(), r, x))
+        gap = b(ops.Select(), infinite, zeros(b, r.type), b(ops.Sub(), x, y))
+        gap = gap if self.base == e else b(ops.Mul(), gap, full(b, log(self.base), r.type))
+        return (
+            b(ops.Logistic(), gap) if wanted[0] else None,
+            b(ops.Logistic(), b(ops.Neg(), gap)) if wanted[1] else None,
+        )
+
+
+@primitive("logaddexp")
+class LogAddExp(LogOfSum):
+    """``log(exp(x) + exp(y))`` without overflow."""
+
+    numpy = np.logaddexp
+    power = "exp"
+    base = e
+
+
+@primitive("logaddexp2")
+class LogAddExp2(LogOfSum):
+    """``log2(2**x + 2**y)`` without overflow."""
+
+    numpy = np.logaddexp2
+    power = "exp2"
+    base = 2.0

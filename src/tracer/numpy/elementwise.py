@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log, pi
+from math import pi
 from typing import Any
 
 import numpy as np
@@ -78,22 +78,6 @@ def extremum_ignoring_nan(op: Op) -> Callable[[Tracer, Tracer], Tracer]:
     return rule
 
 
-def difference(x: Tracer, y: Tracer) -> Tracer:
-    """``x - y``, 0 for equal infinities."""
-    return where(emit(ops.Equal(), x, y), number(x, 0.0), emit(ops.Sub(), x, y))
-
-
-def log_add_exp(x: Tracer, y: Tracer) -> Tracer:
-    """``log(exp(x) + exp(y))`` by the larger of the two and how far the other is below it."""
-    below = emit(ops.Neg(), emit(ops.Abs(), difference(x, y)))
-    return emit(ops.Maximum(), x, y) + emit(ops.Log1p(), emit(ops.Exp(), below))
-
-
-def log_add_exp2(x: Tracer, y: Tracer) -> Tracer:
-    below = emit(ops.Neg(), emit(ops.Abs(), difference(x, y)))
-    return emit(ops.Maximum(), x, y) + emit(ops.Log1p(), emit(ops.Exp2(), below)) * (1 / log(2))
-
-
 def heaviside(x: Tracer, middle: Tracer) -> Tracer:
     step = where(emit(ops.Less(), x, number(x, 0)), number(x, 0.0), number(x, 1.0))
     step = where(emit(ops.Equal(), x, number(x, 0)), middle, step)
@@ -135,8 +119,8 @@ elementwise(np.copysign, float=ops.CopySign())
 elementwise(np.heaviside, float=heaviside)
 elementwise(np.hypot, float=ops.Hypot())
 elementwise(np.arctan2, float=ops.Arctan2())
-elementwise(np.logaddexp, float=log_add_exp)
-elementwise(np.logaddexp2, float=log_add_exp2)
+elementwise(np.logaddexp, float=ops.LogAddExp())
+elementwise(np.logaddexp2, float=ops.LogAddExp2())
 elementwise(np.float_power, float=ops.Pow())
 UFUNCS[np.power] = Power(np.power, float=ops.Pow())
 
@@ -235,7 +219,7 @@ def normal_cdf(x: Tracer) -> Tracer:
 
 
 def log_expit(x: Tracer) -> Tracer:
-    return -log_add_exp(number(x, 0.0), -x)
+    return -emit(ops.LogAddExp(), number(x, 0.0), -x)
 
 
 SPECIAL: dict[str, tuple[int, Any]] = {
