@@ -15,6 +15,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from codegen import pool, runtime
+from codegen.backend import backend, parse
 from codegen.items import HostCall
 from codegen.lower import SHARE, Module, lower, module_of
 from codegen.memory import store
@@ -37,7 +38,7 @@ LIBRARIES = 32
 """Libraries in one LLJIT instance: an instance gives its memory back only when it is closed."""
 
 LOCK = threading.RLock()
-NAMES, MODULES = count(), count()
+NAMES = count()
 
 
 class Generation:
@@ -125,7 +126,8 @@ def share_address(target: Target) -> int:
 
 
 def code_of(module: Module, target: Target) -> Code:
-    return Code(target.machine().emit_object(optimise(module, target)), module, target)
+    made = backend(target)
+    return Code(made.machine.emit_object(made.optimised(module)), module, target)
 
 
 ENTRY: list[Code] = []
@@ -144,44 +146,6 @@ def entry_address(target: Target) -> int:
             binary = target.machine(level=0).emit_object(parse(module.text))
             ENTRY.append(Code(binary, module, target))
         return ENTRY[0].addresses["entry"]
-
-
-CONTEXTS: list[Any] = []
-
-
-def context() -> Any:
-    """The context of the next module: it keeps each constant and the metadata of each loop until it
-    is dropped itself, so each serves as many modules as a generation does."""
-    if next(MODULES) % LIBRARIES == 0 or not CONTEXTS:
-        CONTEXTS[:] = [llvm.create_context()]
-    return CONTEXTS[0]
-
-
-def parse(text: str) -> Any:
-    """The module, which LLVM has found to be sound."""
-    parsed = llvm.parse_assembly(text, context())
-    parsed.verify()
-    return parsed
-
-
-def optimise(module: Module, target: Target) -> Any:
-    """The parsed and verified module, with what lies on the stack in registers.
-
-    More is not asked of LLVM's passes: loops come with vectors, and what does not change in them is
-    written before them. What passes find beyond that takes longer to find than it saves, but for
-    the algebra of real numbers, where the user lets them use it.
-    """
-    parsed = parse(module.text)
-    builder = llvm.create_pass_builder(target.machine(), llvm.create_pipeline_tuning_options())
-    passes = llvm.create_new_function_pass_manager()
-    passes.add_sroa_pass()
-    if module.fastmath:
-        passes.add_reassociate_pass()
-        passes.add_instruction_combine_pass()
-    for function in parsed.functions:
-        if not function.is_declaration:
-            passes.run(function, builder)
-    return parsed
 
 
 class Compiled:
@@ -208,10 +172,10 @@ class Compiled:
             self.module = lower(plan, storage, self.target, count, fastmath)
         with LOCK:
             with self.timed("optimise"):
-                machine = self.target.machine()
-                optimised = optimise(self.module, self.target)
+                made = backend(self.target, fastmath)
+                optimised = made.optimised(self.module)
             with self.timed("codegen"):
-                binary = machine.emit_object(optimised)
+                binary = made.machine.emit_object(optimised)
         with self.timed("link"):
             self.code = Code(binary, self.module, self.target)
         self.natives = [item.native for item in plan.items if isinstance(item, HostCall)]
@@ -269,14 +233,14 @@ class Compiled:
     def optimised(self) -> str:
         """The module after LLVM's passes."""
         with LOCK:
-            return str(optimise(self.module, self.target))
+            return str(backend(self.target, self.module.fastmath).optimised(self.module))
 
     @cached_property
     def asm(self) -> str:
         """The machine code, as assembly."""
         with LOCK:
-            found = self.target.machine().emit_assembly(optimise(self.module, self.target))
-        return str(found)
+            made = backend(self.target, self.module.fastmath)
+            return str(made.machine.emit_assembly(made.optimised(self.module)))
 
     def executed(self) -> int:
         """The work counted so far by an instrumented build."""

@@ -73,6 +73,33 @@ def test_dropped_code_gives_its_memory_back(figures: Any) -> None:
     figures.add("compiled functions dropped, all gone", 200)
 
 
+CYCLES = """
+import gc, os
+import numpy as np
+from tracer import grad, jit
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+def cycles(count):
+    for n in range(count):
+        jit(grad(lambda x: np.sum(np.sin(x) * n)))(x)
+    gc.collect()
+    return resident()
+
+x = np.ones(100)
+before = cycles(500)
+print((cycles(500) - before) / 500)
+"""
+
+
+def test_a_cycle_of_compiling_and_dropping_costs_a_kib_at_most() -> None:
+    """In a process of its own, once its caches are full."""
+    done = subprocess.run([sys.executable, "-c", CYCLES], capture_output=True, text=True, check=True)
+    assert float(done.stdout) <= KIB
+
+
 def test_a_dropped_jitted_function_gives_its_code_back() -> None:
     def used(n: int) -> Any:
         jitted = jit(grad(numbered(n)))

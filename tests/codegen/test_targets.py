@@ -16,7 +16,8 @@ from tests.codegen.workloads import WORKLOADS
 from tests.ops.samples import SAMPLES, Sample
 from tests.ops.test_rules import agrees
 
-from codegen.engine import compile_program, optimise
+from codegen.backend import backend
+from codegen.engine import compile_program
 from codegen.lower import lower
 from codegen.memory import store
 from codegen.planner import make_plan
@@ -62,8 +63,9 @@ def code_for(program: Program, target: Target) -> str:
     llvm.initialize_all_asmprinters()
     plan = make_plan(run(program, COMPILE))
     module = lower(plan, store(plan), target)
-    assert target.machine().emit_object(optimise(module, target))
-    return str(target.machine().emit_assembly(optimise(module, target)))
+    made = backend(target)
+    assert made.machine.emit_object(made.optimised(module))
+    return str(made.machine.emit_assembly(made.optimised(module)))
 
 
 def test_a_plain_machine_has_narrow_vectors_and_no_library() -> None:
