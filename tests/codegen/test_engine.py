@@ -96,7 +96,8 @@ print((cycles(500) - before) / 500)
 
 def test_a_cycle_of_compiling_and_dropping_costs_a_kib_at_most() -> None:
     """In a process of its own, once its caches are full."""
-    done = subprocess.run([sys.executable, "-c", CYCLES], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", CYCLES]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert float(done.stdout) <= KIB
 
 

@@ -15,7 +15,7 @@ from tests.ir.noise import expected
 from tests.ir.programs import random_inputs
 
 from codegen.engine import compile_program
-from codegen.items import Close, Item, Loop, Open
+from codegen.items import Close, FoldStep, Item, Loop, MemoryStep, Open
 from codegen.memory import leaves
 from codegen.plan import Plan
 from ir import ops
@@ -57,10 +57,9 @@ def ordered(plan: Plan) -> int:
     """The number of dependencies, each of which comes first in the tree."""
     place: dict[Item, int] = {}
     for n, item in enumerate(leaves(plan.tree)):
-        if isinstance(item, Close):
-            assert item.step is not None
+        if isinstance(item, Close) and isinstance(item.step, FoldStep | MemoryStep):
             place[item.step] = n  # a fold's value is there when its loops are closed
-        elif not isinstance(item, Open):
+        elif not isinstance(item, Open | Close):
             place[item] = n
     count = 0
     for item in plan.items:

@@ -135,7 +135,7 @@ class Cbrt(Unary):
 class Logistic(Unary):
     """``1 / (1 + exp(-x))``; denormal below -708, where SciPy's ``expit`` is 0."""
 
-    cost = 20
+    cost = 29
 
     def reference(self, x: Array) -> Array:  # type: ignore[override]
         return np.asarray(np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x))))
@@ -208,7 +208,7 @@ class LogOfSum(Elementwise):
     on how far they are apart. The derivatives are logistic functions of that."""
 
     commutative = True
-    cost = 45
+    cost = 47
     power: ClassVar[str]
     base: ClassVar[float]
 
@@ -247,3 +247,4 @@ class LogAddExp2(LogOfSum):
     numpy = np.logaddexp2
     power = "exp2"
     base = 2.0
+    cost = 48
