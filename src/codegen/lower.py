@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 from codegen import memory
@@ -203,12 +203,12 @@ def at(f: Function, table: str, n: int) -> str:
 def pointers(f: Function, given: Mapping[str, str]) -> Callable[[Buffer], str]:
     """What finds the address of a buffer in a function that has the tables; it is computed where
     the function begins, once."""
-    known: dict[Buffer, str] = {}
+    known: dict[tuple[str, int, int], str] = {}
 
     def pointer(buffer: Buffer) -> str:
         if buffer.kind == "literal":
             return f"@literal{buffer.number}"
-        place = replace(buffer, dtype="bool", dims=(), shape=()) if buffer.kind != "row" else buffer
+        place = buffer.kind, buffer.number, buffer.offset
         if place not in known:
             if buffer.kind == "row":
                 known[place] = f.alloca(MEMORY[buffer.dtype], prod(buffer.shape))

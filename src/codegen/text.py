@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Union
@@ -104,6 +104,7 @@ def kind_of(dtype: str, lanes: int = 1) -> Kind:
 HIDDEN = 'call i64 asm "", "=r,0"(i64 {})'
 """The same number, as one that LLVM cannot follow: what it would make of loops whose addresses are
 sums of counters is as fast, and takes up to a third of its time (docs/decisions/0017)."""
+HERE = nullcontext()
 SHORT = 4
 """Steps of a loop that is written out step by step."""
 
@@ -205,12 +206,12 @@ class Function:
         """How many loops at least are around what is computed of these."""
         return max([self.levels.get(name, 0) for name in registers], default=0)
 
-    @contextmanager
-    def outside(self, level: int) -> Iterator[None]:
+    def outside(self, level: int) -> AbstractContextManager[None]:
         """Write straight-line code where only so many of the open loops are around it."""
-        if level >= self.level:
-            yield
-            return
+        return HERE if level >= self.level else self.moved(level)
+
+    @contextmanager
+    def moved(self, level: int) -> Iterator[None]:
         kept = self.lines, self.level, (self.cost, self.accesses)
         self.lines, self.level = self.before[level], level
         self.cost, self.accesses = self.spent[level]
