@@ -212,7 +212,8 @@ class Trial:
     def widths(self) -> list[int]:
         """Numbers of lanes to try: a register's, and several registers' where little is done."""
         narrow = self.narrowest()
-        busy = sum(not isinstance(item, Open | Close | Fill) for item in self.items)
+        items = [item for item in self.items if not isinstance(item, Open | Close | Fill)]
+        busy = sum(max(len(item.reads) - 1, 1) for item in items)  # what is inlined reads more
         calls = any(item.eq.op.cost >= CALL for item in self.items)
         most = 1 if busy > BUSY or self.own else 2 if busy > SLACK or calls else 4
         most = 1 if any(map(self.reaches_apart, self.items)) else most
@@ -313,7 +314,7 @@ OFTEN, PACKED = 4, 256
 CALL = 20
 FUNCTION_OF = {"logistic": "exp", "logaddexp": "exp", "logaddexp2": "exp2"}
 BUSY, SLACK = 8, 4
-"""Items of a loop from which a vector is one register, and two."""
+"""Items of a loop, or reads of one, from which a vector is one register, and two."""
 
 
 def extents(levels: Sequence[Level]) -> list[int]:
