@@ -6,7 +6,6 @@ A law is exact when both sides are the same number for every operand, -0.0, inf 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ir.build import Builder
@@ -44,24 +43,20 @@ from ir.program import Equation, Value
 from ir.types import ArrayType
 
 
-@dataclass(frozen=True, slots=True)
 class Term:
     """A value seen as the expression that computes it: what a law matches on."""
 
-    value: Value
-    made_by: Mapping[Value, Equation]
-
+    __slots__ = ("eq", "made_by", "op", "value")
     __match_args__ = ("op", "args")
 
-    @property
-    def op(self) -> Op | None:
-        eq = self.made_by.get(self.value)
-        return eq.op if eq else None
+    def __init__(self, value: Value, made_by: Mapping[Value, Equation]) -> None:
+        self.value, self.made_by = value, made_by
+        self.eq = made_by.get(value)
+        self.op: Op | None = None if self.eq is None else self.eq.op
 
     @property
     def args(self) -> tuple[Term, ...]:
-        eq = self.made_by.get(self.value)
-        return tuple([Term(v, self.made_by) for v in eq.operands]) if eq else ()
+        return () if self.eq is None else tuple([Term(v, self.made_by) for v in self.eq.operands])
 
     @property
     def type(self) -> ArrayType:
