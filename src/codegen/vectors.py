@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import log2, prod
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,9 @@ class Vector:
 
 STEP = 2.0
 """What a loop costs at each step by itself."""
+Weight = tuple[float, float, float]
+"""What is paid once for all lanes, for each register that they take, and for each lane."""
+REGISTER, LANE = (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +235,9 @@ class Trial:
         return any(step is None or not -1 <= step <= APART for step in steps)
 
     def cost(self, width: int, scalar: float) -> float:
-        registers = width / self.narrowest()
+        once, register, lane = self.weight
         steps = self.chooser.span(self.loop)
-        step = STEP + sum(self.lane_cost(item, width, registers) for item in self.items)
-        step += sum(STEP * trips for trips in self.trips(self.loop.body, 1))
-        step += sum(2.0 * width * v.type.size / v.type.shape[dim] for v, dim in self.packs.items())
+        step = once + register * width / self.narrowest() + lane * width
         ends = 3 * log2(width)
         after = sum(ends for _ in self.folds)
         after += sum((ends + 4) * prod(extents(self.inner(item))) for item in self.sums)
@@ -243,8 +245,17 @@ class Trial:
         left = rest * scalar
         if not self.own:  # the steps left are written out, in narrower vectors
             left = min(left, rest.bit_count() * (step + len(self.folds)))
-        once = steps // width * step + left + after
-        return once * self.loop.axis.extent / steps
+        total = steps // width * step + left + after
+        return total * self.loop.axis.extent / steps
+
+    @cached_property
+    def weight(self) -> Weight:
+        """What a step of all lanes costs."""
+        packed = sum(v.type.size / v.type.shape[dim] for v, dim in self.packs.items())
+        around = STEP * (1 + sum(self.trips(self.loop.body, 1)))
+        found = [(around, 0.0, 2.0 * packed), *map(self.lane_cost, self.items)]
+        once, register, lane = map(sum, zip(*found, strict=True))
+        return once, register, lane
 
     def trips(self, nodes: Sequence[Node], times: int) -> list[int]:
         found = []
@@ -254,27 +265,33 @@ class Trial:
                 found += self.trips(node.body, times * node.axis.extent)
         return found
 
-    def lane_cost(self, item: Item, width: int, registers: float) -> float:
+    def lane_cost(self, item: Item) -> Weight:
         """What an item costs at a step of all lanes."""
         if isinstance(item, Open | Close):
-            return registers
+            return REGISTER
+        costs = [(1.0, self.write_cost(item))] if isinstance(item, Fill) else self.parts(item)
         times = prod([loop.axis.extent for loop in item.path[self.depth + 1 :]])
-        if isinstance(item, Fill):
-            return times * self.write_cost(item, width, registers)
-        cost = item.eq.op.cost * (width if self.unknown(item) else registers)
+        once = sum([n * weight[0] for n, weight in costs])
+        register = sum([n * weight[1] for n, weight in costs])
+        lane = sum([n * weight[2] for n, weight in costs])
+        return times * once, times * register, times * lane
+
+    def parts(self, item: Item) -> list[tuple[float, Weight]]:
+        """The op, the reads and the writes of an item, each so many times."""
+        found = [(float(item.eq.op.cost), LANE if self.unknown(item) else REGISTER)]
         for x in self.reaches(item):
             own = x.buffer in self.private or (x.step != 0 and x.read.value in self.packs)
-            cost += moves(1 if own else x.step, width, registers)
+            found.append((1.0, moves(1 if own else x.step)))
         if isinstance(item, Update):
-            cost += 2 * moves(self.write_step(item), width, registers)
+            found.append((2.0, moves(self.write_step(item))))
         elif isinstance(item, MemoryStep):
-            cost += 2 * self.write_cost(item, width, registers)
+            found.append((2.0, self.write_cost(item)))
         elif item.value in self.storage.buffers:
-            cost += self.write_cost(item, width, registers)
-        return times * cost
+            found.append((1.0, self.write_cost(item)))
+        return found
 
-    def write_cost(self, item: Item, width: int, registers: float) -> float:
-        return registers if self.write_step(item) in (0, 1) else 2.0 * width
+    def write_cost(self, item: Item) -> Weight:
+        return REGISTER if self.write_step(item) in (0, 1) else (0.0, 0.0, 2.0)
 
     def write_step(self, item: Item) -> int | None:
         """How far apart the lanes write in memory; 0 if each keeps what it makes."""
@@ -339,10 +356,10 @@ def step_of(position: Index, axis: Axis) -> int | None:
     return found
 
 
-def moves(step: int | None, width: int, registers: float) -> float:
+def moves(step: int | None) -> Weight:
     """What it costs to read what lies ``step`` elements apart for the lanes."""
     if step == 0:
-        return 0.5
+        return 0.5, 0.0, 0.0
     if step in (1, -1):
-        return registers
-    return 2.0 * registers if step is not None and 1 < step <= APART else 1.5 * width
+        return REGISTER
+    return (0.0, 2.0, 0.0) if step is not None and 1 < step <= APART else (0.0, 0.0, 1.5)
