@@ -55,7 +55,7 @@ class Interned(type):
 
 def key_of(op: Any) -> tuple[Any, ...]:
     """What tells the op from others of its class."""
-    return tuple([exact(getattr(op, f.name)) for f in fields(op)])
+    return tuple([exact(getattr(op, name)) for name in op.parameters])
 
 
 def python(x: Any) -> Any:
@@ -87,7 +87,9 @@ def primitive(mnemonic: str, *, opaque: bool = False) -> Callable[[OpT], OpT]:
         cls.opaque = opaque
         if not opaque:
             REGISTRY[mnemonic] = cls
-        return dataclass(eq=False, repr=False)(cls)  # type: ignore[return-value]
+        made = dataclass(eq=False, repr=False)(cls)
+        made.parameters = tuple([f.name for f in fields(made)])  # type: ignore[arg-type]
+        return made  # type: ignore[return-value]
 
     return declare
 
@@ -97,6 +99,8 @@ class Op(metaclass=Interned):
 
     mnemonic: ClassVar[str]
     interned: ClassVar[WeakValueDictionary[Any, Any]]
+    parameters: ClassVar[tuple[str, ...]]
+    """The names of its fields."""
 
     pure: ClassVar[bool] = True
     """False for an effect (guard, check): kept by dce, ordered by its place in the list."""

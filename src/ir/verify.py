@@ -11,21 +11,21 @@ def verify(program: Program) -> Program:
     """Check every invariant; return the program, so that it wraps any expression."""
     defined: set[Value] = set()
     for v in program.params:
-        single_assignment(defined, v, "a parameter")
+        single_assignment(defined, v, "a parameter", "")
     for eq in program.equations:
         defined_before_use(defined, eq)
         typed_as_inferred(eq)
         for body in eq.bodies:
             verify(body)
         for v in eq.results:
-            single_assignment(defined, v, f"a result of {eq.op}")
+            single_assignment(defined, v, "a result of ", eq.op)
     results_are_defined(defined, program)
     return program
 
 
-def single_assignment(defined: set[Value], v: Value, what: str) -> None:
+def single_assignment(defined: set[Value], v: Value, what: str, of: object) -> None:
     if v in defined:
-        raise VerifyError(f"defined twice: {what}")
+        raise VerifyError(f"defined twice: {what}{of}")
     defined.add(v)
 
 
