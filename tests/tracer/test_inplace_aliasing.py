@@ -24,9 +24,9 @@ def basic_key(draw: Any, shape: tuple[int, ...]) -> Any:
     """Ints, slices, new axes and an Ellipsis."""
     parts: list[Any] = []
     for n in shape[: draw(st.integers(0, len(shape)))]:
-        if draw(st.booleans()):
+        if not n or draw(st.booleans()):
             parts.append(draw(slices(n)))
-        elif n:
+        else:
             parts.append(draw(st.integers(-n, n - 1)))
         if draw(st.integers(0, 7)) == 0:
             parts.append(None)
