@@ -31,6 +31,8 @@ class Access:
     """Where a piecewise map changes piece, by axis."""
     branches: bool = False
     """Whether a piece is still chosen at run time."""
+    calls: set[str] = field(default_factory=set)
+    """The named functions that it calls."""
 
 
 class Symbol:
@@ -91,6 +93,7 @@ class PlanKernel:
         return SYMBOL
 
     def call(self, name: str, *xs: Any) -> Symbol:
+        self.access.calls.add(name)
         return SYMBOL
 
     def convert(self, x: Any, dtype: str) -> Symbol:

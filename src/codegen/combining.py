@@ -1,4 +1,4 @@
-"""Functions that a module's chunks share: they combine accumulators that lie side by side.
+"""Functions that modules share: they combine accumulators that lie side by side.
 
 There is one for each op and dtype, instead of loops wherever accumulators meet.
 """

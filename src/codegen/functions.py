@@ -269,6 +269,12 @@ SPECIAL = {"erfinv": "erfinv"}
 """Our function to that of scipy.special.cython_special, which computes in float64."""
 
 
+BEHIND = {
+    "logistic": "exp", "remainder": "fmod", "floor_divide": "fmod",
+    **{name: name for name in (*LIBRARY, *SPECIAL)},
+}  # fmt: skip
+"""The library's function that one of ours calls, if it calls one."""
+
 TWO_OPERANDS = ("pow", "arctan2", "hypot", "fmod")
 
 

@@ -9,8 +9,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from codegen.index import Axis, Index
-from codegen.items import Loop, MemoryStep
-from codegen.parallel import is_short, leaves
+from codegen.items import Loop, MemoryStep, is_short
+from codegen.parallel import leaves
 from codegen.registers import Register
 from codegen.text import Kind
 

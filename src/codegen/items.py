@@ -6,12 +6,14 @@ its levels; the schedule gives it a path of loops, one a level, that it may shar
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from codegen.access import Read
 from codegen.index import Affine, Axis, Index, along, bounds
 from codegen.kernels.products import Product
+from codegen.text import SHORT
 from ir.program import Equation, Value
 
 
@@ -62,6 +64,8 @@ class Item:
     """Whether its loops are better not shared with loops that could be vectors."""
     branches: bool = False
     """Whether it chooses between pieces at run time."""
+    calls: Set[str] = frozenset()
+    """The named functions that its elements call, those of inlined equations too."""
     path: list[Loop] = field(default_factory=list)
     cost: int = 1
     """Roughly how many instructions it becomes."""
@@ -204,3 +208,9 @@ def aligned(item: Item, depth: int, dependency: Dependency) -> bool:
     if dim is None or other[depth].reverse or (mine.low, mine.high) != (its.low, its.high):
         return False
     return dependency.index[dim] == Affine(((mine, 1),))
+
+
+def is_short(loop: Loop) -> bool:
+    """Whether the loop is written out step by step."""
+    inner = [node for node in loop.body if isinstance(node, Loop)]
+    return loop.axis.extent <= SHORT and all(map(is_short, inner))

@@ -11,12 +11,12 @@ from codegen.combining import across
 from codegen.fills import fill_whole
 from codegen.held_sums import held
 from codegen.index import Axis, along
-from codegen.items import Carried, Loop
+from codegen.items import Carried, Loop, is_short
 from codegen.lane_sums import LaneSums
 from codegen.lanes import Lanes
 from codegen.memory import Buffer
 from codegen.pairwise import blocks, long_sums
-from codegen.parallel import is_short, leaves
+from codegen.parallel import leaves
 from codegen.registers import Register
 from codegen.text import Function, kind_of
 from codegen.vectors import Vector

@@ -229,13 +229,11 @@ def literals(plan: Plan) -> list[str]:
     for n, eq in enumerate(plan.literals.values()):
         op = eq.op
         assert isinstance(op, Literal)
-        memory = MEMORY[op.dtype]
+        t = MEMORY[op.dtype]
         as_int = op.dtype == "bool"
-        values = ", ".join(
-            f"{memory} {int(v) if as_int else number(v, op.dtype)}" for v in op.values
-        )
+        values = ", ".join(f"{t} {int(v) if as_int else number(v, op.dtype)}" for v in op.values)
         lines.append(
-            f"@literal{n} = private constant [{len(op.values)} x {memory}] [{values}], align 64"
+            f"@literal{n} = private constant [{len(op.values)} x {t}] [{values}], align 64"
         )
     return lines
 

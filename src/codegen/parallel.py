@@ -19,7 +19,6 @@ from codegen.items import (
     ScanStep,
     Update,
 )
-from codegen.text import SHORT
 from ir.ops.indexing import Indexed
 
 LARGE = 400_000
@@ -129,9 +128,3 @@ def work(node: Node) -> int:
     if isinstance(node, Contraction):
         return node.size
     return max(node.eq.op.cost + 2 * len(node.reads), 1)
-
-
-def is_short(loop: Loop) -> bool:
-    """Whether the loop is written out step by step."""
-    inner = [node for node in loop.body if isinstance(node, Loop)]
-    return loop.axis.extent <= SHORT and all(map(is_short, inner))

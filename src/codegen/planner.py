@@ -284,7 +284,7 @@ class Planner:
     def add(self, item: Item, kernel: PlanKernel) -> None:
         """Note what the item reads, and put it in the plan."""
         item.reads = list(kernel.access.reads)
-        item.branches = kernel.access.branches
+        item.branches, item.calls = kernel.access.branches, kernel.access.calls
         self.wait(item, item.eq)
         for read in item.reads:
             makers = self.plan.definitions.get(read.value, [])

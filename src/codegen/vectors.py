@@ -9,6 +9,7 @@ from math import log2, prod
 from typing import TYPE_CHECKING
 
 from codegen.access import PlanKernel, Read
+from codegen.functions import BEHIND
 from codegen.index import Axis, Data, Index, Quotient, Remainder, along, flat
 from codegen.items import (
     Close,
@@ -218,7 +219,7 @@ class Trial:
         narrow = self.narrowest()
         items = [item for item in self.items if not isinstance(item, Open | Close | Fill)]
         busy = sum(max(len(item.reads) - 1, 1) for item in items)  # what is inlined reads more
-        calls = any(item.eq.op.cost >= CALL for item in self.items)
+        calls = any(not BEHIND.keys().isdisjoint(item.calls) for item in items)
         most = 1 if busy > BUSY or self.own else 2 if busy > SLACK or calls else 4
         most = 1 if any(map(self.reaches_apart, self.items)) else most
         found = [narrow * n for n in (4, 2, 1) if n <= most]
@@ -314,11 +315,12 @@ class Trial:
         return step_of(flat([at[d] for d in dims], shape), self.level(item).axis)
 
     def unknown(self, item: Item) -> bool:
-        """Whether the op calls a function that the machine has for single numbers only."""
-        name = item.eq.op.mnemonic
-        return item.eq.op.cost >= CALL and not self.chooser.target.vector_variants(
-            FUNCTION_OF.get(name, name), item.value.type.dtype
+        """Whether it calls a function that the machine has for single numbers only."""
+        names, dtype = (
+            {BEHIND[name] for name in item.calls if name in BEHIND},
+            item.value.type.dtype,
         )
+        return not all(self.chooser.target.vector_variants(name, dtype) for name in names)
 
     def vector(self, width: int) -> Vector:
         return Vector(
@@ -328,8 +330,6 @@ class Trial:
 
 OFTEN, PACKED = 4, 256
 """How often at least an element is read that is packed, and how many there may be for a lane."""
-CALL = 20
-FUNCTION_OF = {"logistic": "exp", "logaddexp": "exp", "logaddexp2": "exp2"}
 BUSY, SLACK = 8, 4
 """Items of a loop, or reads of one, from which a vector is one register, and two."""
 

@@ -15,9 +15,10 @@ from tests.codegen.workloads import WORKLOADS, rosenbrock, stencil
 from codegen.engine import compile_program
 from codegen.functions import LIBRARY, operand_count
 from ir.build import Builder
-from ir.op import REGISTRY
+from ir.op import REGISTRY, primitive
+from ir.ops.families import Unary
 from ir.parser import parse_program
-from ir.types import ArrayType
+from ir.types import ArrayType, type_of
 from tracer import grad, jit, trace, value_and_grad
 
 # The interiors of stencils.
@@ -163,3 +164,26 @@ def test_fastmath_is_the_users_to_ask() -> None:
     total = jit(lambda x: -np.sum(x * x + 1), fastmath=True).lower(np.ones(5000)).llvm
     for how in ("fneg fast", "fmul fast", "fadd fast"):
         assert how in total
+
+
+@primitive("log_expit", opaque=True)
+class LogExpit(Unary):
+    """An op of the user's, whose name no library knows."""
+
+    cost = 20
+
+    def reference(self, x: Any) -> Any:
+        return -np.logaddexp(0, -x)
+
+    def element(self, k: Any, at: Any, x: Any) -> Any:
+        tail = k.call("log1p", k.call("exp", -k.call("abs", x[at])))
+        return k.call("minimum", x[at], k.const(0.0, x.type.dtype)) - tail
+
+
+def test_an_op_that_is_added_becomes_vectors() -> None:
+    """What its element calls decides, not what it is called."""
+    x = np.linspace(-30, 30, 1001)
+    b = Builder()
+    made = compile_program(b.finish(b(LogExpit(), b.param(type_of(x)))))
+    np.testing.assert_allclose(made(x)[0], LogExpit().reference(x), rtol=1e-15)
+    assert "call <" in made.llvm
