@@ -26,8 +26,9 @@ SETTLE = 0.03
 ALONE = "alone"
 """What is added to the name of a library that is timed without Python's calls."""
 
-FRESH = 3
-"""First calls that are timed, each of a function made anew; one if turns take no time."""
+FRESH = 5
+"""First calls of each library that are timed, in turns, each of a function made anew; one if turns
+take no time."""
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 """What passes, and what is worked, by all threads together: on a busy machine, where one thread is
@@ -114,9 +115,7 @@ def compare(workload: Workload, peers: Sequence[Peer], scale: float, pace: Pace)
     mine = ours.bind(workload, args, [])
     want = ours.results(mine.run())
     bounds = {peer.name: peer.bind(workload, args, want) for peer in others}
-    for peer in (ours, *others):
-        if peer.compiles:
-            line.first[peer.name] = first_call(peer, workload, args, pace)
+    line.first = first_calls((ours, *others), workload, args, pace)
     line.memory = memory(leaves(args), want, mine, bounds.get("jax"))
     for peer in others:
         found = bounds[peer.name].results(bounds[peer.name].run())
@@ -159,23 +158,34 @@ def in_turns(line: Line, name: str, mine: Bound, others: dict[str, Bound], pace:
 # --- first calls, memory ----------------------------------------------------------------------
 
 
+def first_calls(
+    peers: Sequence[Peer], workload: Workload, args: tuple[Any, ...], pace: Pace
+) -> dict[str, dict[str, float]]:
+    """For each library that compiles, of its first calls, made in turns, the one of median time."""
+    compilers = [peer for peer in peers if peer.compiles]
+    found: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in compilers}
+    for _ in range(FRESH if pace.seconds else 1):
+        for peer in compilers:
+            found[peer.name].append(first_call(peer, workload, args, pace))
+    return {
+        name: sorted(calls, key=lambda parts: parts["whole"])[len(calls) // 2]
+        for name, calls in found.items()
+    }
+
+
 def first_call(
     peer: Peer, workload: Workload, args: tuple[Any, ...], pace: Pace
 ) -> dict[str, float]:
-    """Of several fresh functions, the one whose first call took the median time."""
+    """Seconds of the first call of a fresh function, and of its parts if it is ours."""
     given = tuple([mapped(peer.give, x) for x in args])
-    count = FRESH if pace.seconds else 1
-    found = []
-    for _ in range(count):
-        function, parts = peer.derived(workload), {}
-        started, worked = CLOCK(), CLOCKS[pace.clock]()
-        if peer.name == "tracer":
-            parts = called_by_part(function, given)
-        else:
-            peer.waiting(partial(function, *given))()
-        took, work = CLOCK() - started, CLOCKS[pace.clock]() - worked
-        found.append({"whole": work, **{name: x * work / took for name, x in parts.items()}})
-    return sorted(found, key=lambda parts: parts["whole"])[count // 2]
+    function, parts = peer.derived(workload), {}
+    started, worked = CLOCK(), CLOCKS[pace.clock]()
+    if peer.name == "tracer":
+        parts = called_by_part(function, given)
+    else:
+        peer.waiting(partial(function, *given))()
+    took, work = CLOCK() - started, CLOCKS[pace.clock]() - worked
+    return {"whole": work, **{name: x * work / took for name, x in parts.items()}}
 
 
 def called_by_part(function: Any, given: tuple[Any, ...]) -> dict[str, float]:
