@@ -31,6 +31,8 @@ class Access:
     """Where a piecewise map changes piece, by axis."""
     branches: bool = False
     """Whether a piece is still chosen at run time."""
+    guards: set[Axis] = field(default_factory=set)
+    """The loops in which that changes from step to step."""
     calls: set[str] = field(default_factory=set)
     """The named functions that it calls."""
 
@@ -124,6 +126,7 @@ class PlanKernel:
         self.access.branches = True
         for index, low, high in condition.tests:
             self.split(index, low, high)
+            self.access.guards |= axes_of((index,))
         then()
         otherwise()
         return SYMBOL

@@ -40,7 +40,8 @@ def without_rows(plan: Plan, spans: dict[Value, int], sees: Sees) -> None:
         if not isinstance(item, Compute) or not spans.get(v) or len(plan.definitions[v]) != 1:
             continue
         work = item.eq.op.cost + sum(works.get(read.value, 0) for read in item.reads)
-        if work > CHEAP or v in plan.in_memory or item.branches:
+        kept = v in plan.in_memory or v in plan.inlined.windows
+        if work > CHEAP or kept or item.branches:
             continue
         bound = spans.pop(v)
         blind = [

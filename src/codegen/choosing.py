@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codegen.items import Close, Fill, Item, Loop, MemoryStep, Node, Open, Update
+from codegen.items import Close, Fill, Item, Lead, Loop, MemoryStep, Node, Open, Update
 from codegen.memory import Storage
 from codegen.parallel import Region
 from codegen.plan import Plan
@@ -50,7 +50,10 @@ class Chooser:
             if not isinstance(node, Loop):
                 total += self.single(node)
                 continue
-            cost, inside = self.loop(node, depth)
+            if isinstance(node, Lead):
+                cost, inside = self.nodes(node.body, depth)
+            else:
+                cost, inside = self.loop(node, depth)
             total += cost
             chosen |= inside
         return total, chosen
@@ -70,9 +73,7 @@ class Chooser:
     def scalar(self, loop: Loop) -> float:
         """What a step costs without vectors."""
         return STEP + sum(
-            self.single(node)
-            if not isinstance(node, Loop)
-            else node.axis.extent * self.scalar(node)
+            self.single(node) if not isinstance(node, Loop) else node.trips * self.scalar(node)
             for node in loop.body
         )
 

@@ -9,7 +9,7 @@ from itertools import pairwise, product
 from math import prod
 
 from codegen.access import FoldingKernel, PlanKernel, ShapeKernel
-from codegen.index import Affine, Axis, along
+from codegen.index import Affine, Axis, along, axes_of
 from codegen.inlining import SMALL, Inlining
 from ir import ops
 from ir.ops.families import Elementwise
@@ -84,6 +84,8 @@ class Cuts:
             return found
         probe = ShapeKernel(self.inlined)
         axes = [Axis(0, n) for n in eq.result.type.shape]
+        if (window := self.inlined.windows.get(eq.result)) is not None:
+            axes[window.dim] = window.made(eq)
         if not isinstance(eq.op, Elementwise):  # whose elements have no folds
             at = tuple([along(axis) for axis in axes])
             eq.op.element(probe, at, *[probe.source(v) for v in eq.operands])
@@ -94,6 +96,7 @@ class Cuts:
     def find(self) -> None:
         """Cut every space where its own maps change piece, and where its neighbours are cut."""
         classes = Classes()
+        whole: set[Axis] = set()
         for eq in self.program.equations:
             if not self.is_pulled(eq):
                 continue
@@ -105,13 +108,21 @@ class Cuts:
                 self.points.setdefault(axis, set()).update(points)
             for read in access.reads:
                 maker = self.spaces.get(read.value)
+                if (window := self.inlined.windows.get(read.value)) is not None:
+                    whole |= axes_of((read.index[window.dim],))
+                    continue
                 if maker is None or maker.small:
                     continue
                 for index, its in zip(read.index, maker.axes, strict=True):
                     match index:
                         case Affine(terms=((Axis() as mine, 1),), constant=0):
                             classes.join(mine, its)
+        for axis in whole:
+            self.points[axis] = set()
         for members in classes.all():
+            if not whole.isdisjoint(members):
+                self.points.update((axis, set()) for axis in members)
+                continue
             together = set().union(*[self.points.get(axis, set()) for axis in members])
             if len(together) <= SHARED:
                 for axis in members:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from codegen.index import Affine, Axis, Index
+from codegen.windows import Window, inside
 from ir import ops
 from ir.graph import use_counts
 from ir.ops.families import Elementwise
@@ -22,8 +25,12 @@ CHEAP = 8
 class Inlining(dict[Value, Equation]):
     """The inlined equations of a program, by value, and what lies stored under each."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, windows: Mapping[Value, Window]) -> None:
         super().__init__()
+        self.windows = windows
+        """Padded arrays of which a few rows at a time are kept."""
+        self.led = inside(program, windows) if windows else set[Value]()
+        """What is computed for their elements alone."""
         self.indexed = any(isinstance(eq.op, Indexed) for eq in program.equations)
         """Whether elements are read or written at places that are data."""
         self.again: dict[Value, Equation] = {}
@@ -63,6 +70,7 @@ class Inlining(dict[Value, Equation]):
         lasting = self.overwritten.keys().isdisjoint(below) and self.piecewise.isdisjoint(
             eq.operands
         )
+        lasting = lasting and self.windows.keys().isdisjoint(below)
         if total <= CHEAP and eq.result.type.size > SMALL and lasting:
             self.again[eq.result] = eq
         return None
@@ -108,9 +116,12 @@ class Inlining(dict[Value, Equation]):
         op = eq.op
         if isinstance(op, ops.Constant | ops.Iota):
             return True
+        if not self.windows.keys().isdisjoint(eq.results):
+            return False
         pieces = any(v in self.piecewise for v in eq.operands)
         read_once = self.read_once.issuperset(eq.results)
-        if not op.movement and not (pieces and read_once) and self.scattered.isdisjoint(eq.results):
+        here = (pieces and read_once) or not self.scattered.isdisjoint(eq.results)
+        if not op.movement and not here and self.led.isdisjoint(eq.results):
             return False
         if eq.result in self.saved:
             return False

@@ -25,6 +25,15 @@ class Level:
     dim: int | None
     fold: int | None = None
     reverse: bool = False
+    ahead: int = 0
+    """How many steps it is ahead of the loop that reads what is made, in a window,"""
+    rows: int = 0
+    """and how many rows there are, those of zeros before and behind included."""
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """What the loop runs over that it stands in."""
+        return (0, self.rows - self.ahead) if self.ahead else (self.axis.low, self.axis.high)
 
     def index(self, axis: Axis) -> Index:
         """Where the loop stands, as an index along the dimension or fold."""
@@ -48,6 +57,33 @@ class Loop:
     strip: list[Loop] = field(default_factory=list)
     """The loops, itself one, that are run a number of steps at a time, one after the other."""
 
+    @property
+    def trips(self) -> int:
+        """How often the body is run."""
+        return self.axis.extent
+
+    @property
+    def leads(self) -> list[Lead]:
+        """What makes the next row of each window that moves with the loop."""
+        return [node for node in self.body if isinstance(node, Lead)]
+
+
+@dataclass(eq=False, repr=False)
+class Lead(Loop):
+    """The row of a window that is some steps ahead of the loop around; no loop by itself.
+
+    The axis has the rows that are computed; there are more, of zeros, before and behind.
+    """
+
+    ahead: int = 0
+    rows: int = 0
+    """How many rows there are with those of zeros."""
+    value: Value = field(kw_only=True)
+
+    @property
+    def trips(self) -> int:
+        return 1
+
 
 @dataclass(eq=False, repr=False)
 class Item:
@@ -64,6 +100,8 @@ class Item:
     """Whether its loops are better not shared with loops that could be vectors."""
     branches: bool = False
     """Whether it chooses between pieces at run time."""
+    guards: Set[Axis] = frozenset()
+    """The loops in which that choice changes from step to step."""
     calls: Set[str] = frozenset()
     """The named functions that its elements call, those of inlined equations too."""
     path: list[Loop] = field(default_factory=list)
@@ -203,14 +241,24 @@ def aligned(item: Item, depth: int, dependency: Dependency) -> bool:
     other = dependency.item.levels
     if dependency.index is None or depth >= len(other):
         return False
-    dim = other[depth].dim
-    mine, its = item.levels[depth].axis, other[depth].axis
-    if dim is None or other[depth].reverse or (mine.low, mine.high) != (its.low, its.high):
+    mine, its = item.levels[depth], other[depth]
+    if its.dim is None or its.reverse or mine.ahead or mine.steps != its.steps:
         return False
-    return dependency.index[dim] == Affine(((mine, 1),))
+    if not its.ahead:
+        return dependency.index[its.dim] == Affine(((mine.axis, 1),))
+    reached = dependency.index[its.dim] - along(mine.axis)
+    return isinstance(reached, int) and 0 <= reached <= its.ahead
+
+
+def moves_with(maker: Item, reader: Item) -> bool:
+    """Whether the reader stands in the loop that moves the window in which the maker makes rows."""
+    lead = next((around for around in maker.path if isinstance(around, Lead)), None)
+    return any(lead in loop.leads for loop in reader.path)
 
 
 def is_short(loop: Loop) -> bool:
     """Whether the loop is written out step by step."""
+    if loop.leads:
+        return False
     inner = [node for node in loop.body if isinstance(node, Loop)]
     return loop.axis.extent <= SHORT and all(map(is_short, inner))

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from codegen import sliding
 from codegen.combining import across
 from codegen.fills import fill_whole
 from codegen.held_sums import held
@@ -45,6 +46,8 @@ def run_steps(emitter: Emitter, loop: Loop) -> None:
     k = emitter.k
     vector = emitter.vectors.get(loop) if k.lanes is None else None
     low, high, known = k.ends_of(loop.axis)
+    if loop.leads:
+        return sliding.run(emitter, loop, low, high)
     if vector is None:
         return one_by_one(emitter, loop, low, high)
     middle, rest = parted(k.f, low, high, known, vector.width)

@@ -9,7 +9,7 @@ from math import prod
 
 from codegen.access import Read
 from codegen.again import without_rows
-from codegen.index import Index
+from codegen.index import Index, flat
 from codegen.items import (
     Carried,
     Close,
@@ -23,10 +23,12 @@ from codegen.items import (
     Open,
     Static,
     Update,
+    moves_with,
 )
 from codegen.parallel import Region, region
 from codegen.plan import Plan, buffer_of
 from codegen.text import SHORT
+from codegen.windows import Window
 from ir.program import Value
 from ir.types import DTYPES
 
@@ -56,6 +58,16 @@ class Buffer:
     dims: tuple[int, ...]
     shape: tuple[int, ...]
     offset: int = 0
+    window: Window | None = None
+    """How much of the array is there at a time, if not all."""
+
+    def position(self, at: Sequence[Index]) -> Index:
+        """Where the element lies."""
+        places = [at[d] for d in self.dims]
+        if self.window is not None:
+            moving = self.dims.index(self.window.dim)
+            places[moving] = places[moving] % self.window.rows
+        return flat(places, self.shape)
 
     @property
     def size(self) -> int:
@@ -96,6 +108,8 @@ def store(plan: Plan) -> Storage:
         if root in plan.results:
             order = plan.orders.get(v)
             storage.buffers[v] = spanning("result", plan.results[root], v, (), order)
+        elif v in plan.inlined.windows:
+            storage.buffers[v] = rows_in(plan, n, v)
         elif bound:
             row = spanning("row", n, v, plan.definitions[v][0].levels[:bound])
             if row.nbytes <= min(STACK, left):
@@ -171,6 +185,15 @@ def spanning(
     fixed = {level.dim for level in around}
     dims = tuple([d for d in order or range(v.type.rank) if d not in fixed])
     return Buffer(kind, number, v.type.dtype, dims, tuple([v.type.shape[d] for d in dims]))
+
+
+def rows_in(plan: Plan, number: int, v: Value) -> Buffer:
+    """The buffer of the rows in a window."""
+    window, levels = plan.inlined.windows[v], plan.definitions[v][0].levels
+    around = [level for level in levels if level.dim is not None and level.dim < window.dim]
+    whole = spanning("row", number, v, around)
+    kept = [window.rows if d == window.dim else v.type.shape[d] for d in whole.dims]
+    return replace(whole, shape=tuple(kept), window=window)
 
 
 def leaves(nodes: list[Node]) -> Iterator[Item]:
@@ -256,6 +279,8 @@ def sees(
     makers = plan.definitions.get(read.value)
     if not makers:
         return True
+    if read.value in plan.inlined.windows:
+        return moves_with(makers[0], item)
     if read.value in spans:
         return shared(makers[0], item) >= spans[read.value]
     return not needs_memory(makers, item, read.index, chunk_of)
@@ -283,9 +308,9 @@ def needs_memory(
     """Whether the reader cannot see the register that the maker leaves."""
     if len(makers) > 1:
         makers = [maker for maker in makers if maker.meets(index)]
-    maker = makers[0]
-    if len(makers) > 1 or chunk_of[maker] != chunk_of[reader]:
+    if len(makers) != 1 or chunk_of[makers[0]] != chunk_of[reader]:
         return True
+    (maker,) = makers
     if isinstance(maker, Contraction) or isinstance(reader, Contraction):
         return True
     if isinstance(maker, Static):

@@ -28,6 +28,8 @@ BLOCKS = 64
 PIECE, OWN = 50_000, 2_400
 """Work of a block at least, by itself and for each element of accumulators that it has of its own:
 they are cleared and combined."""
+HALO = 16
+"""Steps of a block for each row that a window is ahead: it makes those rows anew."""
 PARTIALS = 1 << 22
 """Bytes of the largest accumulator, over all blocks, that each block has one of."""
 
@@ -70,12 +72,13 @@ def region(node: Node) -> Region | None:
     many = max(min(BLOCKS, total // piece), 2)
     if many < 16:  # then they are to be as many for each of two or four threads
         many = 1 << (many.bit_length() - 1)
-    step = rounded(-(-node.axis.extent // many))
+    ahead = max([lead.ahead for lead in node.leads], default=0)
+    step = rounded(max(-(-node.axis.extent // many), min(HALO * ahead, node.axis.extent // 4)))
     blocks = -(-node.axis.extent // step)
     apart = all(hasattr(i.eq.op, "pair") and fits(i, blocks) for i in folds)
     meeting = any(isinstance(i, Update | Effect) for i in items)
     meeting = meeting or any(isinstance(i, ScanStep) and i.opens == 0 for i in items)
-    return Region(loops, step, blocks, folds) if apart and not meeting else None
+    return Region(loops, step, blocks, folds) if apart and not meeting and blocks > 1 else None
 
 
 SCANNED = 48
@@ -122,7 +125,7 @@ def leaves(node: Node) -> list[Item]:
 def work(node: Node) -> int:
     """The arithmetic and the reads of a loop, over all its steps."""
     if isinstance(node, Loop):
-        return node.axis.extent * sum(work(inner) for inner in node.body)
+        return node.trips * sum(work(inner) for inner in node.body)
     if isinstance(node, Open | Close | Fill):
         return 1
     if isinstance(node, Contraction):

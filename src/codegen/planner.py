@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from codegen.access import SYMBOL, PlanKernel, UnrolledKernel
 from codegen.callbacks import trampoline
 from codegen.claims import claimed
@@ -24,19 +26,32 @@ from codegen.items import (
     Static,
     StaticUpdate,
     Update,
+    moves_with,
 )
 from codegen.kernels import contraction
 from codegen.plan import Plan, buffer_of
 from codegen.schedule import schedule
 from codegen.space import first_fold, has_data, levels_of, memory_order, places
+from codegen.windows import Window, windows
 from ir import ops
 from ir.graph import upstream
 from ir.program import Equation, Program, Value
 
 
 def make_plan(program: Program) -> Plan:
-    """Decide what is inlined, make the items, and arrange them in loops."""
-    planner = Planner(program)
+    """Decide what is inlined, make the items, and arrange them in loops.
+
+    Windows whose readers do not come to stand in one loop are given up.
+    """
+    wanted = windows(program)
+    while stuck := standing(plan := planned(program, wanted)):
+        wanted = {v: window for v, window in wanted.items() if v not in stuck}
+    return plan
+
+
+def planned(program: Program, windows: Mapping[Value, Window]) -> Plan:
+    """The plan with these windows."""
+    planner = Planner(program, windows)
     for position, eq in enumerate(program.equations):
         planner.equation(position, eq)
     planner.bind_results()
@@ -45,11 +60,22 @@ def make_plan(program: Program) -> Plan:
     return planner.plan
 
 
+def standing(plan: Plan) -> set[Value]:
+    """The windows from which something reads that is not in the loop that moves them."""
+    makers = {v: plan.definitions[v][0] for v in plan.inlined.windows}
+    return {
+        read.value
+        for item in (plan.items if makers else ())
+        for read in item.reads
+        if read.value in makers and not moves_with(makers[read.value], item)
+    }
+
+
 class Planner:
     """Walks the program once and turns each equation into items."""
 
-    def __init__(self, program: Program) -> None:
-        inlining = Inlining(program)
+    def __init__(self, program: Program, windows: Mapping[Value, Window]) -> None:
+        inlining = Inlining(program, windows)
         self.plan = Plan(program, inlining)
         deciding = [v for eq in program.equations if not eq.op.pure for v in eq.operands]
         self.plan.exact = upstream(program, deciding) if deciding else set()
@@ -130,7 +156,8 @@ class Planner:
         for piece in self.cuts.pieces(space):
             kernel = piece.access(self.plan.inlined)
             item = Compute(eq, eq.result, *levels_of(piece.axes), cost=20)
-            item.serial = kernel.access.branches
+            if (window := self.plan.inlined.windows.get(eq.result)) is not None:
+                item.levels = window.leading(item.levels, eq.result.type)
             self.add(item, kernel)
 
     def fold(self, eq: Equation, space: Space) -> None:
@@ -173,7 +200,6 @@ class Planner:
         step = kind(eq, eq.result, order, fixed, cost=30, opens=first_fold(order))
         step.folds = len(piece.folds)
         step.fixed_folds = {n: a.low for n, a in enumerate(piece.folds) if a.extent == 1}
-        step.serial = kernel.access.branches
         self.add(step, kernel)
 
     def scan(self, eq: Equation) -> None:
@@ -284,12 +310,15 @@ class Planner:
     def add(self, item: Item, kernel: PlanKernel) -> None:
         """Note what the item reads, and put it in the plan."""
         item.reads = list(kernel.access.reads)
-        item.branches, item.calls = kernel.access.branches, kernel.access.calls
+        access = kernel.access
+        item.branches, item.guards, item.calls = access.branches, access.guards, access.calls
+        item.serial |= bool(item.levels) and item.levels[-1].axis in access.guards
         self.wait(item, item.eq)
         for read in item.reads:
             makers = self.plan.definitions.get(read.value, [])
-            met = [m for m in makers if m.meets(read.index)] if len(makers) > 1 else makers
-            stepwise = len(met) == 1 and not isinstance(met[0], Update)
+            together = len(makers) == 1 or read.value in self.plan.inlined.windows
+            met = makers if together else [m for m in makers if m.meets(read.index)]
+            stepwise = (together or len(met) == 1) and not isinstance(met[0], Update)
             index = read.index if stepwise else None
             item.dependencies += [Dependency(maker, index) for maker in met]
             self.readers.setdefault(read.value, []).append(item)

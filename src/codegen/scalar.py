@@ -11,7 +11,7 @@ from typing import Any
 from codegen import lanes
 from codegen.access import Within, within
 from codegen.functions import FUNCTIONS, convert
-from codegen.index import Affine, Axis, Data, Index, Quotient, bounds, flat, replaced
+from codegen.index import Affine, Axis, Data, Index, Quotient, bounds, replaced
 from codegen.inlining import Inlining
 from codegen.lanes import Lanes
 from codegen.memory import Buffer
@@ -210,7 +210,7 @@ class EmitKernel:
 
     def position(self, buffer: Buffer, at: At) -> Index:
         """Where in the buffer the element lies."""
-        return self.settled(flat([at[d] for d in buffer.dims], buffer.shape))
+        return self.settled(buffer.position(at))
 
     def settled_all(self, at: At) -> At:
         return tuple([self.settled(i) for i in at]) if self.unrolled else at

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from codegen.index import Axis
-from codegen.items import Carried, Close, Fill, Item, Loop, MemoryStep, Node, Open, aligned
+from codegen.items import Carried, Close, Fill, Item, Lead, Loop, MemoryStep, Node, Open, aligned
 from codegen.parallel import region
 from codegen.strips import phases
 
@@ -51,7 +51,8 @@ class Body:
                 made += members
                 continue
             loops = self.loops([members])
-            if not self.depth and region(loops[0]) and (apart := phases(members)):
+            together = self.depth or loops[0].leads or not region(loops[0])
+            if not together and (apart := phases(members)):
                 for item in members:
                     item.path.clear()
                 loops = self.loops(apart)
@@ -65,14 +66,29 @@ class Body:
         """A loop for each part of a group, which are one strip if they are several."""
         made = []
         for members in parts:
-            axis = members[0].levels[self.depth].axis
-            loop = Loop(Axis(axis.low, axis.high))
-            for item in members:
+            loop = Loop(Axis(*members[0].levels[self.depth].steps))
+            ahead = [item for item in members if item.levels[self.depth].ahead]
+            rest = [item for item in members if item not in ahead] if ahead else members
+            for item in rest:
                 item.path.append(loop)
-            loop.body = Body(members, self.depth + 1).nodes()
+            loop.body = [*self.leads(ahead), *Body(rest, self.depth + 1).nodes()]
             made.append(loop)
         for loop in made if len(made) > 1 else ():
             loop.strip = made
+        return made
+
+    def leads(self, items: list[Item]) -> list[Lead]:
+        """What makes the rows of windows that move with a loop."""
+        made = []
+        for v in dict.fromkeys([item.value for item in items]):
+            members = [item for item in items if item.value is v]
+            level = members[0].levels[self.depth]
+            axis = Axis(level.axis.low, level.axis.high)
+            lead = Lead(axis, ahead=level.ahead, rows=level.rows, value=v)
+            for item in members:
+                item.path.append(lead)
+            lead.body = Body(members, self.depth + 1).nodes()
+            made.append(lead)
         return made
 
     def group_for(self, item: Item) -> int:
@@ -85,8 +101,7 @@ class Body:
             if where is not None:
                 shares = aligned(item, self.depth, dependency)
                 first = max(first, where if shares else where + 1)
-        axis = item.levels[self.depth].axis
-        steps = (axis.low, axis.high, item.serial)
+        steps = (*item.levels[self.depth].steps, item.serial)
         candidates = self.open.setdefault(steps, [])
         start = bisect_left(candidates, first)
         for group in candidates[start : start + TRIES]:

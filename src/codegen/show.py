@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.index import Axis
-from codegen.items import Close, Effect, Item, Loop, Node, Open, Static
+from codegen.items import Close, Effect, Item, Lead, Loop, Node, Open, Static
 from codegen.memory import Storage
 from codegen.plan import Plan
 from codegen.strips import STRIP
@@ -45,7 +45,8 @@ def body(
     for node in nodes:
         if isinstance(node, Loop):
             axes[node.axis] = f"i{len(axes)}"
-            yield f"{indent}for {axes[node.axis]} in {node.axis.low}:{node.axis.high}"
+            ahead = f", {node.ahead} ahead" if isinstance(node, Lead) else ""
+            yield f"{indent}for {axes[node.axis]} in {node.axis.low}:{node.axis.high}{ahead}"
             yield from body(node.body, indent + "  ", names, axes, storage)
         else:
             yield indent + line(node, names, storage)

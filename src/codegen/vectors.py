@@ -17,6 +17,7 @@ from codegen.items import (
     Fill,
     FoldStep,
     Item,
+    Lead,
     Level,
     Loop,
     MemoryStep,
@@ -91,6 +92,9 @@ class Trial:
         self.steps: dict[Item, int | None] = {}
 
     def legal(self) -> bool:
+        around = [loop for item in self.items for loop in item.path[self.depth :]]
+        if any(isinstance(loop, Lead) for loop in around):
+            return False
         if self.loop.axis.extent < 4 or not all(isinstance(item, FOUND) for item in self.items):
             return False
         sizes = [
@@ -124,7 +128,7 @@ class Trial:
     def writes(self, item: Item) -> bool:
         """Whether each lane can keep what the item makes; notes what becomes of it."""
         level = self.level(item)
-        if item.branches:
+        if level.axis in item.guards:
             return False
         if isinstance(item, Update):
             return self.write_step(item) is not None
@@ -262,8 +266,8 @@ class Trial:
         found = []
         for node in nodes:
             if isinstance(node, Loop):
-                found.append(times * node.axis.extent)
-                found += self.trips(node.body, times * node.axis.extent)
+                found.append(times * node.trips)
+                found += self.trips(node.body, times * node.trips)
         return found
 
     def lane_cost(self, item: Item) -> Weight:
@@ -339,7 +343,7 @@ def extents(levels: Sequence[Level]) -> list[int]:
 
 
 def place(buffer: Buffer, read: Read) -> Index:
-    return flat([read.index[d] for d in buffer.dims], buffer.shape)
+    return buffer.position(read.index)
 
 
 def step_of(position: Index, axis: Axis) -> int | None:

@@ -91,6 +91,15 @@ def use_counts(block: Block) -> dict[Value, int]:
     return counts
 
 
+def readers(block: Block) -> dict[Value, list[Equation]]:
+    """The equations that read each value, if any do."""
+    found: dict[Value, list[Equation]] = {}
+    for eq in block.equations:
+        for v in dict.fromkeys(eq.operands):
+            found.setdefault(v, []).append(eq)
+    return found
+
+
 def last_uses(block: Block) -> list[list[Value]]:
     """For each equation, the values that nothing reads after it; results are always read."""
     kept = set(block.results)

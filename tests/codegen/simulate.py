@@ -21,6 +21,7 @@ from codegen.items import (
     Fill,
     FoldStep,
     Item,
+    Lead,
     Loop,
     MemoryStep,
     Open,
@@ -96,13 +97,43 @@ class Simulation:
 
     def nodes(self, nodes: list[Any]) -> None:
         for node in nodes:
-            if isinstance(node, Loop):
+            if isinstance(node, Loop) and node.leads:
+                self.windows(node)
+            elif isinstance(node, Loop):
                 for n in range(node.axis.low, node.axis.high):
                     self.counters[node.axis] = n
                     self.nodes(node.body)
                 del self.counters[node.axis]
             else:
                 self.item(node)
+
+    def windows(self, loop: Loop) -> None:
+        """Rows are made ahead of the steps that read them, the first before the first step."""
+        low, most = loop.axis.low, max(lead.ahead for lead in loop.leads)
+        for step in range(low - most, loop.axis.high):
+            for lead in loop.leads:
+                if step + lead.ahead >= low:
+                    self.lead(lead, step + lead.ahead)
+            if step >= low:
+                self.counters[loop.axis] = step
+                self.nodes([node for node in loop.body if not isinstance(node, Lead)])
+
+    def lead(self, lead: Lead, row: int) -> None:
+        """One row: what its items make, or zeros."""
+        self.counters[lead.axis] = row
+        if lead.axis.low <= row < lead.axis.high:
+            self.nodes(lead.body)
+            return
+        window = self.storage.buffers[lead.value].window
+        assert window is not None
+        maker = self.plan.definitions[lead.value][0]
+        at = {window.dim: row}
+        for level, loop in zip(maker.levels, maker.path, strict=True):
+            if level.dim is not None and level.dim < window.dim:
+                at[level.dim] = self.counters[loop.axis]
+        for spot in every(lead.value):
+            if all(spot[d] == n for d, n in at.items()):
+                self.done(lead.value, spot)
 
     # Items.
 
@@ -116,7 +147,7 @@ class Simulation:
             self.whole(self.older(item))
         env = self.environment(item)
         for read in item.reads:
-            self.read(read.value, read.index, env, item.serial)
+            self.read(read.value, read.index, env, item.serial or item.branches)
         return self.write(item, env)
 
     def environment(self, item: Item) -> dict[Axis, int]:
@@ -228,7 +259,7 @@ class Simulation:
             return None
         position = 0
         for d, n in zip(buffer.dims, buffer.shape, strict=True):
-            position = position * n + spot[d]
+            position = position * n + spot[d] % n
         size = buffer.nbytes // max(prod(buffer.shape), 1)
         if buffer.kind == "slot":
             return ("workspace", buffer.offset + position * size, size)

@@ -51,6 +51,11 @@ def bodies(x: Any) -> Any:
     return -np.sum(1 / np.sqrt(np.sum(d * d, axis=2) + 0.01))
 
 
+def harmonic(u: Any) -> Any:
+    off = u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:] - 4 * u[1:-1, 1:-1]
+    return np.sum(off**2)
+
+
 def affine(x: Any, w: Any, b: Any) -> Any:
     return x @ w + b
 
@@ -61,6 +66,7 @@ PLANS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "layernorm": (grad(layernorm, argnums=(0, 1, 2)), ("f64[128,256]", "f64[256]", "f64[256]")),
     "mixture": (grad(mixture, argnums=(0, 1)), ("f64[20,10]", "f64[20,10]", "f64[500,10]")),
     "bodies": (grad(bodies), ("f64[50,3]",)),
+    "stencil": (grad(harmonic), ("f64[200,300]",)),
     "affine": (affine, ("f64[64,32]", "f64[32,100]", "f64[100]")),
     "small affine": (affine, ("f64[8,5]", "f64[5,20]", "f64[20]")),
     "large sum": (lambda x: np.sum(np.sin(x) * x), ("f64[1000000]",)),

@@ -7,9 +7,12 @@ of the padded slices is one loop over the array, and fuses with whatever makes a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ir import ops
 from ir.build import Builder, substitute
 from ir.graph import producers, use_counts
+from ir.passes import margins
 from ir.program import Equation, Program, Value
 
 FEW = 8
@@ -34,10 +37,15 @@ def pull(program: Program) -> Program:
             made = b.again(eq, substitute(eq.operands, renamed))
             renamed.update(zip(eq.results, made, strict=True))
             continue
-        total = substitute(chains[eq.result][0].operands, renamed)[0]
-        for link in chains[eq.result]:
+        links = chains[eq.result]
+        total = substitute(links[0].operands, renamed)[0]
+        slices: dict[Equation, Iterator[Value]] = {}
+        for parts in margins.shared(links, made_by):
+            slices |= dict.fromkeys(parts, margins.slices(b, parts, renamed))
+        for link in links:
+            part = next(slices[link]) if link in slices else padded(b, link, renamed)
             with b.at(link.loc):
-                total = b(ops.Add(), total, padded(b, link, substitute(link.operands, renamed)[1]))
+                total = b(ops.Add(), total, part)
         renamed[eq.result] = total
     return b.finish(*substitute(program.results, renamed), name=program.name)
 
@@ -69,10 +77,12 @@ def is_large(eq: Equation) -> bool:
     return dense and 2 * part.size >= whole.size
 
 
-def padded(b: Builder, eq: Equation, part: Value) -> Value:
+def padded(b: Builder, link: Equation, renamed: dict[Value, Value]) -> Value:
     """The slice in its place, zeros around it."""
-    op, whole = eq.op, eq.operands[0].type
+    op, (whole, part) = link.op, [v.type.shape for v in link.operands]
     assert isinstance(op, ops.SliceAdd)
-    after = zip(whole.shape, op.starts, part.type.shape, strict=True)
-    made: Value = b(ops.Pad(op.starts, tuple(n - start - size for n, start, size in after)), part)
+    after = zip(whole, op.starts, part, strict=True)
+    pad = ops.Pad(op.starts, tuple(n - start - size for n, start, size in after))
+    with b.at(link.loc):
+        made: Value = b(pad, substitute(link.operands, renamed)[1])
     return made

@@ -26,6 +26,11 @@ def factors(x: Term, y: Term) -> tuple[float, Term] | None:
     return None
 
 
+def is_power_of_two(number: float) -> bool:
+    """Whether it is 1, 2, 4, ... or the negative of one: products with it are exact."""
+    return abs(number) >= 1 and abs(frexp(number)[0]) == 0.5
+
+
 @law(Neg)
 def negated_product(b: Builder, op: Op, x: Term) -> Value | None:
     """-(c * x) = (-c) * x"""
@@ -46,8 +51,8 @@ def product_of_negated(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
 
 @law(Mul)
 def power_of_two(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
-    """c * (d * x) = (c * d) * x for powers of two d >= 1, where c is not below 1: d * x is exact,
-    and is infinite only where the whole is"""
+    """c * (d * x) = (c * d) * x for powers of two d and their negatives, where neither c nor d is
+    below 1: d * x is exact, and is infinite only where the whole is"""
     found = factors(x, y)
     if found is None:
         return None
@@ -55,7 +60,7 @@ def power_of_two(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     match rest:
         case Term(Mul(), (u, v)) if inner := factors(u, v):
             d, z = inner
-            if abs(c) >= 1 and d >= 1 and frexp(d)[0] == 0.5 and isfinite(c * d):
+            if abs(c) >= 1 and is_power_of_two(d) and isfinite(c * d):
                 both = x.type.numpy.type(c * d)
                 return scaled(b, float(both), z) if isfinite(both) else None
     return None

@@ -1,0 +1,66 @@
+"""Loops that move windows: rows are made some steps ahead of those that read them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from codegen import loops
+from codegen.fills import fill
+from codegen.index import Axis, Index, along
+from codegen.items import Lead, Loop
+from codegen.text import Function
+from ir.program import Value
+
+if TYPE_CHECKING:
+    from codegen.emit import Emitter
+
+
+def run(emitter: Emitter, loop: Loop, low: int | str, high: int | str) -> None:
+    """Each step of the loop when the windows are there, which takes some steps before the first."""
+    k, f = emitter.k, emitter.k.f
+    most = max(lead.ahead for lead in loop.leads)
+    rest = [node for node in loop.body if not isinstance(node, Lead)]
+    with k.counted(low, after(f, high, most), written=loops.writes(emitter, loop)) as row:
+        for lead in loop.leads:
+            make(emitter, lead, low, after(f, row, lead.ahead - most))
+        k.counters[loop.axis] = after(f, row, -most)
+        with f.when(f(f"icmp sge i64 {k.counters[loop.axis]}, {low}")), k.scope():
+            emitter.nodes(rest)
+
+
+def after(f: Function, x: int | str, n: int) -> str:
+    """``x + n``"""
+    if isinstance(x, int):
+        return str(x + n)
+    return f(f"add nsw i64 {x}, {n}") if n else x
+
+
+def make(emitter: Emitter, lead: Lead, low: int | str, row: str) -> None:
+    """Make a row of a window: zeros where it has only margin."""
+    k, f = emitter.k, emitter.k.f
+    everywhere = Axis(0, lead.rows)
+    k.counters.update({lead.axis: row, everywhere: row})
+    tests = [f"sge i64 {row}, {lead.axis.low}"] if lead.axis.low else []
+    tests += [f"slt i64 {row}, {lead.axis.high}"] if lead.axis.high < lead.rows else []
+    with f.when(f(f"icmp sge i64 {row}, {low}")), k.scope():
+        if not tests:
+            return emitter.nodes(lead.body)
+        computed, *others = [f(f"icmp {test}") for test in tests]
+        for other in others:
+            computed = f(f"and i1 {computed}, {other}")
+        with f.when(computed), k.scope():
+            emitter.nodes(lead.body)
+        with f.when(f(f"xor i1 {computed}, true")), k.scope():
+            zeros(emitter, lead.value, along(everywhere))
+    return None
+
+
+def zeros(emitter: Emitter, v: Value, row: Index) -> None:
+    """A row of zeros in a window."""
+    k, buffer = emitter.k, emitter.k.buffers[v]
+    window = buffer.window
+    assert window is not None
+    outer = [0] * buffer.dims.index(window.dim)
+    whole = replace(buffer, window=None)
+    fill(k, whole, (*outer, row % window.rows), k.const(0, buffer.dtype))

@@ -1,0 +1,114 @@
+"""Scaled parts of one array, padded each in its own way: slices of the array padded once.
+
+The derivative of a stencil adds one cotangent at many places. As a sum of pads each of its elements
+asks, for every part, whether it lies inside; as slices of one array with margins of zeros it does
+not ask, and what the cotangent is computed of stands in the program once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from ir import ops
+from ir.build import Builder, substitute
+from ir.ops.families import full
+from ir.passes.scaling import is_power_of_two
+from ir.program import Equation, Value
+
+LEAST = 3
+"""Parts that are worth an array with margins."""
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """What a part is: the root multiplied by one factor after the other."""
+
+    root: Value
+    factors: tuple[float, ...] = ()
+
+
+Parts = Mapping[Equation, Multiple]
+
+
+def shared(links: Sequence[Equation], made_by: Mapping[Value, Equation]) -> list[Parts]:
+    """The slice_adds that add multiples of one array, for each that is worth margins."""
+    if len(links) < LEAST or links[0].operands[0].type.rank < 2:
+        return []
+    paths = {link: list(multiples(link.operands[1], made_by)) for link in links}
+    groups: dict[Value, dict[Equation, list[Multiple]]] = {}
+    for link, path in paths.items():
+        groups.setdefault(path[-1].root, {})[link] = path
+    return [
+        nearest(group)
+        for root, group in groups.items()
+        if len({link.op for link in group}) >= LEAST
+        and (eq := made_by.get(root)) is not None
+        and not eq.op.movement
+    ]
+
+
+def multiples(v: Value, made_by: Mapping[Value, Equation]) -> Iterator[Multiple]:
+    """The part as a multiple of itself, of what that is a multiple of, and so on."""
+    found = Multiple(v)
+    while True:
+        yield found
+        eq = made_by.get(found.root)
+        inner = None if eq is None else scaled(eq, made_by)
+        if inner is None:
+            return
+        found = Multiple(inner.root, (*inner.factors, *found.factors))
+
+
+def scaled(eq: Equation, made_by: Mapping[Value, Equation]) -> Multiple | None:
+    """The operand and its factor where the equation multiplies with a finite constant."""
+    if isinstance(eq.op, ops.Neg):
+        return Multiple(eq.operands[0], (-1.0,))
+    if isinstance(eq.op, ops.Mul):
+        for by, x in (eq.operands, eq.operands[::-1]):
+            op = made_by[by].op if by in made_by else None
+            if isinstance(op, ops.Constant) and isfinite(op.value):
+                return Multiple(x, (op.value,))
+    return None
+
+
+def nearest(group: Mapping[Equation, Sequence[Multiple]]) -> Parts:
+    """The parts as multiples of the first array that all of them are multiples of; of a multiple of
+    it that is added often, where that changes no number."""
+    first, *others = group.values()
+    root = next(
+        m.root for m in first if all(any(m.root is n.root for n in path) for path in others)
+    )
+    parts = {link: next(m for m in path if m.root is root) for link, path in group.items()}
+    ((often, _),) = Counter(m.factors for m in parts.values()).most_common(1)
+    if len(often) != 1 or often[0] < 1 or not is_power_of_two(often[0]):
+        return parts
+    if any(len(m.factors) != 1 or abs(m.factors[0]) < often[0] for m in parts.values()):
+        return parts
+    base = next(link.operands[1] for link, m in parts.items() if m.factors == often)
+    return {
+        link: Multiple(base, () if m.factors == often else (m.factors[0] / often[0],))
+        for link, m in parts.items()
+    }
+
+
+def slices(b: Builder, parts: Parts, renamed: dict[Value, Value]) -> Iterator[Value]:
+    """What the slice_adds add, in its place, zeros around it."""
+    links = list(parts)
+    root = parts[links[0]].root
+    whole, part = (v.type.shape for v in links[0].operands)
+    starts = [link.op.starts for link in links]  # type: ignore[attr-defined]
+    before = tuple([max(at) for at in zip(*starts, strict=True)])
+    least = [min(at) for at in zip(*starts, strict=True)]
+    after = tuple([n - low - size for n, low, size in zip(whole, least, part, strict=True)])
+    with b.at(links[0].loc):
+        wide = b(ops.Pad(before, after), *substitute((root,), renamed))
+    for link, at in zip(links, starts, strict=True):
+        first = tuple([most - start for most, start in zip(before, at, strict=True)])
+        with b.at(link.loc):
+            x = b(ops.Slice(first, whole, (1,) * len(whole)), wide)
+            for factor in parts[link].factors:
+                x = b(ops.Mul(), full(b, factor, x.type), x)
+            yield x
