@@ -146,7 +146,7 @@ class Writer:
         f.do(f"%low = add i64 %begun, {low}")
         f.do(f"%end = add i64 %low, {found.step}")
         f.do(f"%high = call i64 @llvm.smin.i64(i64 %end, i64 {high})")
-        run_block(self.emitter(f, nodes, "", pointers(f, tables), found), found)
+        run_block(self.emitter(f, nodes, "", pointers(f, tables, "%block"), found), found)
         f.settle()
         f.do("ret void")
         context = main.alloca("ptr", len(GIVEN))
@@ -200,9 +200,9 @@ def at(f: Function, table: str, n: int) -> str:
     return f.first(f"getelementptr ptr, ptr {table}, i64 {n}")
 
 
-def pointers(f: Function, given: Mapping[str, str]) -> Callable[[Buffer], str]:
-    """What finds the address of a buffer in a function that has the tables; it is computed where
-    the function begins, once."""
+def pointers(f: Function, given: Mapping[str, str], block: str = "0") -> Callable[[Buffer], str]:
+    """What finds the address of a buffer in a function that has the tables, and runs a block; it is
+    computed where the function begins, once."""
     known: dict[tuple[str, int, int], str] = {}
 
     def pointer(buffer: Buffer) -> str:
@@ -212,9 +212,12 @@ def pointers(f: Function, given: Mapping[str, str]) -> Callable[[Buffer], str]:
         if place not in known:
             if buffer.kind == "row":
                 known[place] = f.alloca(MEMORY[buffer.dtype], prod(buffer.shape))
-            elif buffer.kind == "slot":
+            elif buffer.kind in ("slot", "own"):
                 base = given["workspace"]
                 known[place] = f.first(f"getelementptr i8, ptr {base}, i64 {buffer.offset}")
+                if buffer.kind == "own":
+                    own = f"[{buffer.nbytes} x i8], ptr {known[place]}, i64 {block}"
+                    known[place] = f.first(f"getelementptr {own}")
             else:
                 table = given["arguments" if buffer.kind == "param" else "results"]
                 known[place] = f.first(f"load ptr, ptr {at(f, table, buffer.number)}")

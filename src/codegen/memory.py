@@ -40,13 +40,16 @@ beyond, while what crosses from one function to the next has to be stored and lo
 STACK = 8 * 1024
 """Bytes of the largest row that lies on the stack."""
 STACKED = 128 * 1024
-"""Bytes of all rows on the stack together."""
+"""Bytes of all rows on the stack together,"""
+WINDOWS = 256 * 1024
+"""and of all windows; larger ones lie in the workspace, one for each block that is run."""
 ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """A place in memory: a parameter, a result, a slot of the workspace, a literal, or a row.
+    """A place in memory: a parameter, a result, a slot of the workspace, a slot that each block has
+    its own of, a literal, or a row.
 
     ``dims`` are the value's dimensions that it spans, row-major; the others are fixed by the loops
     around the row.
@@ -102,14 +105,17 @@ def store(plan: Plan) -> Storage:
     for n, v in enumerate(plan.literals):
         storage.buffers[v] = spanning("literal", n, v)
     spans = memory_spans(plan, storage.chunks)
-    left = STACKED
+    left, room = STACKED, WINDOWS
     for n, (v, bound) in enumerate(spans.items()):
         root = buffer_of(plan, v)
         if root in plan.results:
             order = plan.orders.get(v)
             storage.buffers[v] = spanning("result", plan.results[root], v, (), order)
         elif v in plan.inlined.windows:
-            storage.buffers[v] = rows_in(plan, n, v)
+            window = rows_in(plan, n, v)
+            if window.nbytes <= room:
+                storage.buffers[v] = window
+                room -= window.nbytes
         elif bound:
             row = spanning("row", n, v, plan.definitions[v][0].levels[:bound])
             if row.nbytes <= min(STACK, left):
@@ -131,10 +137,15 @@ def place_in_workspace(plan: Plan, spans: dict[Value, int], storage: Storage) ->
     for v, lifetime in find_lifetimes(plan, spans, storage).items():
         around = plan.definitions[v][0].levels[: spans[v]]
         buffer = spanning("slot", 0, v, around, plan.orders.get(v))
+        if v in plan.inlined.windows:
+            buffer = replace(rows_in(plan, 0, v), kind="own")
         wanted.append((lifetime, v, buffer))
     wanted += partial_sums(plan, storage)
     for (first, last), what, buffer in sorted(wanted, key=lambda entry: entry[0]):
-        placed = replace(buffer, offset=slots.take(buffer.nbytes, first, last))
+        nbytes = buffer.nbytes
+        if isinstance(what, Value) and buffer.kind == "own":
+            nbytes *= blocks_around(plan.definitions[what][0], storage)
+        placed = replace(buffer, offset=slots.take(nbytes, first, last))
         if isinstance(what, Value):
             storage.buffers[what] = placed
         else:
@@ -208,6 +219,14 @@ def leaves(nodes: list[Node]) -> Iterator[Item]:
 def shared_out(item: Item, storage: Storage) -> bool:
     """Whether the item's outermost loop is run by several threads."""
     return any(found is not None and item.path[0] in found.loops for found in storage.regions)
+
+
+def blocks_around(item: Item, storage: Storage) -> int:
+    """In how many blocks the loop that moves the item's window is run."""
+    for found in filter(None, storage.regions):
+        if any(item in leaves([loop]) for loop in found.loops):
+            return found.blocks
+    return 1
 
 
 def cut(tree: list[Node]) -> tuple[list[list[Node]], list[Region | None]]:

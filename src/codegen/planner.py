@@ -62,12 +62,12 @@ def planned(program: Program, windows: Mapping[Value, Window]) -> Plan:
 
 def standing(plan: Plan) -> set[Value]:
     """The windows from which something reads that is not in the loop that moves them."""
-    makers = {v: plan.definitions[v][0] for v in plan.inlined.windows}
+    makers = {v: plan.definitions[v] for v in plan.inlined.windows}
     return {
         read.value
         for item in (plan.items if makers else ())
         for read in item.reads
-        if read.value in makers and not moves_with(makers[read.value], item)
+        if not all(moves_with(maker, item) for maker in makers.get(read.value, ()))
     }
 
 

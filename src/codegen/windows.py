@@ -18,15 +18,13 @@ from ir import ops
 from ir.graph import producers, readers
 from ir.ops.families import Elementwise
 from ir.program import Equation, Program, Value
-from ir.types import DTYPES, ArrayType
+from ir.types import ArrayType
 
 if TYPE_CHECKING:
     from codegen.items import Level
 
 LEAST = 3
 """Reads of different elements from which a window pays."""
-LARGEST = 256 * 1024
-"""Bytes of all windows: they lie on the stack, and are to stay in a second-level cache."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,6 @@ class Window:
     def rows(self) -> int:
         """Rows of the buffer, from the one that is read first to the one that is being made."""
         return self.ahead + 1
-
-    def nbytes(self, whole: ArrayType) -> int:
-        """Bytes of the buffer, for an array of the type."""
-        return self.rows * prod(whole.shape[self.dim + 1 :]) * DTYPES[whole.dtype].size
 
     def made(self, pad: Equation) -> Axis:
         """The rows that are not zero."""
@@ -68,17 +62,14 @@ def windows(program: Program) -> dict[Value, Window]:
         return {}
     reading = readers(program)
     computed = {eq.result for eq in program.equations if isinstance(eq.op, Elementwise)}
-    kept, left, found = set(program.results), LARGEST, {}
+    kept, found = set(program.results), {}
     for pad in pads:
         cuts = reading.get(pad.result, [])
         if pad.result in kept or not pad.result.type.size or computed.isdisjoint(pad.operands):
             continue
         window = moving(pad, cuts)
-        if window is None or (size := window.nbytes(pad.result.type)) > left:
-            continue
-        if len({met(cut.result, reading, kept) for cut in cuts}) == 1:
+        if window and len({met(cut.result, reading, kept) for cut in cuts}) == 1:
             found[pad.result] = window
-            left -= size
     return found
 
 

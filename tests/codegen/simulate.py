@@ -261,7 +261,7 @@ class Simulation:
         for d, n in zip(buffer.dims, buffer.shape, strict=True):
             position = position * n + spot[d] % n
         size = buffer.nbytes // max(prod(buffer.shape), 1)
-        if buffer.kind == "slot":
+        if buffer.kind in ("slot", "own"):
             return ("workspace", buffer.offset + position * size, size)
         return (buffer.kind, buffer.number, position)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan, prod
 
 from ir import ops
 from ir.build import Builder, substitute
-from ir.ops.families import full
+from ir.op import Op
+from ir.ops.families import Elementwise, full
 from ir.passes.scaling import is_power_of_two
 from ir.program import Equation, Value
 
@@ -22,12 +23,16 @@ LEAST = 3
 """Parts that are worth an array with margins."""
 
 
+Factor = tuple[Op, float]
+"""A product with a constant, or a quotient."""
+
+
 @dataclass(frozen=True)
 class Multiple:
     """What a part is: the root multiplied by one factor after the other."""
 
     root: Value
-    factors: tuple[float, ...] = ()
+    factors: tuple[Factor, ...] = ()
 
 
 Parts = Mapping[Equation, Multiple]
@@ -35,19 +40,25 @@ Parts = Mapping[Equation, Multiple]
 
 def shared(links: Sequence[Equation], made_by: Mapping[Value, Equation]) -> list[Parts]:
     """The slice_adds that add multiples of one array, for each that is worth margins."""
-    if len(links) < LEAST or links[0].operands[0].type.rank < 2:
+    if len(links) < LEAST:
         return []
-    paths = {link: list(multiples(link.operands[1], made_by)) for link in links}
     groups: dict[Value, dict[Equation, list[Multiple]]] = {}
-    for link, path in paths.items():
+    for link in links:
+        path = list(multiples(link.operands[1], made_by))
         groups.setdefault(path[-1].root, {})[link] = path
-    return [
-        nearest(group)
-        for root, group in groups.items()
-        if len({link.op for link in group}) >= LEAST
-        and (eq := made_by.get(root)) is not None
-        and not eq.op.movement
-    ]
+    return [nearest(group) for root, group in groups.items() if worth(root, list(group), made_by)]
+
+
+def worth(root: Value, links: Sequence[Equation], made_by: Mapping[Value, Equation]) -> bool:
+    """Whether margins pay: several rows are read of what is computed element by element."""
+    made = made_by.get(root)
+    if made is None or not isinstance(made.op, Elementwise):
+        return False
+    starts = {link.op.starts for link in links}  # type: ignore[attr-defined]
+    apart = [len(set(along)) > 1 for along in zip(*starts, strict=True)]
+    row = apart.index(True) if True in apart else len(apart)
+    inner = prod(root.type.shape[row + 1 :])
+    return len(starts) >= LEAST and inner > 1 and root.type.shape[row] > 1
 
 
 def multiples(v: Value, made_by: Mapping[Value, Equation]) -> Iterator[Multiple]:
@@ -63,14 +74,16 @@ def multiples(v: Value, made_by: Mapping[Value, Equation]) -> Iterator[Multiple]
 
 
 def scaled(eq: Equation, made_by: Mapping[Value, Equation]) -> Multiple | None:
-    """The operand and its factor where the equation multiplies with a finite constant."""
+    """The operand and its factor where the equation is a multiple by a finite constant."""
     if isinstance(eq.op, ops.Neg):
-        return Multiple(eq.operands[0], (-1.0,))
-    if isinstance(eq.op, ops.Mul):
-        for by, x in (eq.operands, eq.operands[::-1]):
-            op = made_by[by].op if by in made_by else None
-            if isinstance(op, ops.Constant) and isfinite(op.value):
-                return Multiple(x, (op.value,))
+        return Multiple(eq.operands[0], ((ops.Mul(), -1.0),))
+    if not isinstance(eq.op, ops.Mul | ops.Div):
+        return None
+    for x, by in (eq.operands, eq.operands[::-1]):
+        op = made_by[by].op if by in made_by else None
+        if isinstance(op, ops.Constant) and isfinite(op.value):
+            zero = isinstance(eq.op, ops.Div) and (x is not eq.operands[0] or not op.value)
+            return None if zero else Multiple(x, ((eq.op, op.value),))
     return None
 
 
@@ -83,15 +96,24 @@ def nearest(group: Mapping[Equation, Sequence[Multiple]]) -> Parts:
     )
     parts = {link: next(m for m in path if m.root is root) for link, path in group.items()}
     ((often, _),) = Counter(m.factors for m in parts.values()).most_common(1)
-    if len(often) != 1 or often[0] < 1 or not is_power_of_two(often[0]):
+    factors = {link: product(m) for link, m in parts.items()}
+    base, by = next(
+        (link.operands[1], factors[link]) for link, m in parts.items() if m.factors == often
+    )
+    if by < 1 or not is_power_of_two(by) or any(not abs(c) >= by for c in factors.values()):
         return parts
-    if any(len(m.factors) != 1 or abs(m.factors[0]) < often[0] for m in parts.values()):
-        return parts
-    base = next(link.operands[1] for link, m in parts.items() if m.factors == often)
     return {
-        link: Multiple(base, () if m.factors == often else (m.factors[0] / often[0],))
-        for link, m in parts.items()
+        link: Multiple(base, () if c == by else ((ops.Mul(), c / by),))
+        for link, c in factors.items()
     }
+
+
+def product(part: Multiple) -> float:
+    """The number by which the root is multiplied, if it is one product; else not a number."""
+    match part.factors:
+        case ((ops.Mul(), factor),):
+            return factor
+    return nan
 
 
 def slices(b: Builder, parts: Parts, renamed: dict[Value, Value]) -> Iterator[Value]:
@@ -109,6 +131,6 @@ def slices(b: Builder, parts: Parts, renamed: dict[Value, Value]) -> Iterator[Va
         first = tuple([most - start for most, start in zip(before, at, strict=True)])
         with b.at(link.loc):
             x = b(ops.Slice(first, whole, (1,) * len(whole)), wide)
-            for factor in parts[link].factors:
-                x = b(ops.Mul(), full(b, factor, x.type), x)
+            for op, factor in parts[link].factors:
+                x = b(op, x, full(b, factor, x.type))
             yield x

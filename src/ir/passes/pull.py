@@ -16,7 +16,9 @@ from ir.passes import margins
 from ir.program import Equation, Program, Value
 
 FEW = 8
-"""Slices of one array that are pulled together."""
+"""Slices of one array that are pulled together,"""
+MANY = 64
+"""and of those that are all multiples of one array."""
 
 
 def pull(program: Program) -> Program:
@@ -55,14 +57,18 @@ def pullable(
 ) -> list[Equation]:
     """The slice_adds that lead from a constant to ``last``, if they are few and large."""
     chain = [last]
-    while len(chain) <= FEW:
+    while len(chain) <= MANY:
         base = made_by.get(chain[-1].operands[0])
         if base is None or not isinstance(base.op, ops.Constant | ops.SliceAdd):
             return []
         if not all(map(is_large, chain)):
             return []
         if isinstance(base.op, ops.Constant):
-            return [] if str(base.op.value) == "-0.0" else chain[::-1]  # a pad would add 0.0 to it
+            if str(base.op.value) == "-0.0":  # a pad would add 0.0 to it
+                return []
+            chain.reverse()
+            alike = len(chain) > FEW and [len(g) for g in margins.shared(chain, made_by)]
+            return chain if len(chain) <= FEW or alike == [len(chain)] else []
         if uses[base.result] > 1:
             return []
         chain.append(base)
