@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from codegen.buffers import Storage
 from codegen.items import Close, Fill, Item, Lead, Loop, MemoryStep, Node, Open, Update
-from codegen.memory import Storage
 from codegen.parallel import Region
 from codegen.plan import Plan
 from codegen.strips import STRIP

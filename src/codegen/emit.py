@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from codegen import blocks, loops
+from codegen.buffers import Buffer
 from codegen.callbacks import address
 from codegen.held_sums import HeldSums
 from codegen.index import Index
@@ -31,7 +32,6 @@ from codegen.items import (
 )
 from codegen.kernels import contraction
 from codegen.lane_sums import LaneSums
-from codegen.memory import Buffer
 from codegen.pairwise import Pairwise, cut_at, taken_around
 from codegen.plan import PASSED
 from codegen.registers import Accumulator, Register

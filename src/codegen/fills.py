@@ -7,10 +7,10 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
+from codegen.buffers import Buffer
 from codegen.index import Axis, Index, along
 from codegen.items import Fill, Loop
 from codegen.lanes import Lanes
-from codegen.memory import Buffer
 from codegen.registers import Register
 from codegen.scalar import EmitKernel
 from ir.types import DTYPES

@@ -11,8 +11,8 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from codegen.buffers import Buffer
 from codegen.index import Affine, Atom, Axis, Data, Index, Quotient, Remainder, along, bounds
-from codegen.memory import Buffer
 from codegen.text import Function, Kind, kind_of, picked
 from ir.program import Value
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen import sliding
+from codegen.buffers import Buffer
 from codegen.combining import across
 from codegen.fills import fill_whole
 from codegen.held_sums import held
@@ -15,7 +16,6 @@ from codegen.index import Axis, along
 from codegen.items import Carried, Loop, is_short
 from codegen.lane_sums import LaneSums
 from codegen.lanes import Lanes
-from codegen.memory import Buffer
 from codegen.pairwise import blocks, long_sums
 from codegen.parallel import leaves
 from codegen.registers import Register

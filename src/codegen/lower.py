@@ -8,12 +8,12 @@ from math import prod
 
 from codegen import memory
 from codegen.blocks import run_block
+from codegen.buffers import Buffer, Storage
 from codegen.choosing import choose
 from codegen.emit import Emitter
 from codegen.functions import operand_count, symbol
 from codegen.items import Effect, HostCall, Node
 from codegen.kernels.contraction import CALLS
-from codegen.memory import Buffer, Storage
 from codegen.parallel import Region, leaves
 from codegen.plan import PASSED, Plan
 from codegen.scalar import EmitKernel

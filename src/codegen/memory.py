@@ -1,22 +1,18 @@
-"""Where each value is stored, from who reads it; lifetimes; one workspace shared by them."""
+"""Where each value is stored, from who reads it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from heapq import heappop, heappush
-from math import prod
+from collections.abc import Iterator
 
 from codegen.access import Read
 from codegen.again import without_rows
-from codegen.index import Index, flat
+from codegen.buffers import Storage, rows_in, spanning
+from codegen.index import Index
 from codegen.items import (
-    Carried,
     Close,
     Contraction,
     HostCall,
     Item,
-    Level,
     Loop,
     MemoryStep,
     Node,
@@ -28,9 +24,8 @@ from codegen.items import (
 from codegen.parallel import Region, region
 from codegen.plan import Plan, buffer_of
 from codegen.text import SHORT
-from codegen.windows import Window
+from codegen.workspace import place_in_workspace
 from ir.program import Value
-from ir.types import DTYPES
 
 WHOLE = 10_000
 """Roughly the instructions of a program that stays one function."""
@@ -43,57 +38,6 @@ STACKED = 128 * 1024
 """Bytes of all rows on the stack together,"""
 WINDOWS = 256 * 1024
 """and of all windows; larger ones lie in the workspace, one for each block that is run."""
-ALIGNMENT = 64
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """A place in memory: a parameter, a result, a slot of the workspace, a slot that each block has
-    its own of, a literal, or a row.
-
-    ``dims`` are the value's dimensions that it spans, row-major; the others are fixed by the loops
-    around the row.
-    """
-
-    kind: str
-    number: int
-    dtype: str
-    dims: tuple[int, ...]
-    shape: tuple[int, ...]
-    offset: int = 0
-    window: Window | None = None
-    """How much of the array is there at a time, if not all."""
-
-    def position(self, at: Sequence[Index]) -> Index:
-        """Where the element lies."""
-        places = [at[d] for d in self.dims]
-        if self.window is not None:
-            moving = self.dims.index(self.window.dim)
-            places[moving] = places[moving] % self.window.rows
-        return flat(places, self.shape)
-
-    @property
-    def size(self) -> int:
-        """Elements."""
-        return prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return DTYPES[self.dtype].size * self.size
-
-
-@dataclass
-class Storage:
-    """The buffers of a plan, and how its top level is cut into functions."""
-
-    chunks: list[list[Node]] = field(default_factory=list)
-    regions: list[Region | None] = field(default_factory=list)
-    """For each chunk, how it is shared out to threads, if it is."""
-    partials: dict[Carried, Buffer] = field(default_factory=dict)
-    """What each block of a region accumulates, by fold; the block is the first axis."""
-    buffers: dict[Value, Buffer] = field(default_factory=dict)
-    workspace: int = 0
-    """Bytes that a call needs beside its arguments and results."""
 
 
 def store(plan: Plan) -> Storage:
@@ -130,45 +74,6 @@ def store(plan: Plan) -> Storage:
     return storage
 
 
-def place_in_workspace(plan: Plan, spans: dict[Value, int], storage: Storage) -> None:
-    """Give each buffer that has no place yet a slot; slots are shared by lifetime."""
-    slots = Slots()
-    wanted: list[tuple[tuple[int, int], Value | Carried, Buffer]] = []
-    for v, lifetime in find_lifetimes(plan, spans, storage).items():
-        around = plan.definitions[v][0].levels[: spans[v]]
-        buffer = spanning("slot", 0, v, around, plan.orders.get(v))
-        if v in plan.inlined.windows:
-            buffer = replace(rows_in(plan, 0, v), kind="own")
-        wanted.append((lifetime, v, buffer))
-    wanted += partial_sums(plan, storage)
-    for (first, last), what, buffer in sorted(wanted, key=lambda entry: entry[0]):
-        nbytes = buffer.nbytes
-        if isinstance(what, Value) and buffer.kind == "own":
-            nbytes *= blocks_around(plan.definitions[what][0], storage)
-        placed = replace(buffer, offset=slots.take(nbytes, first, last))
-        if isinstance(what, Value):
-            storage.buffers[what] = placed
-        else:
-            storage.partials[what] = placed
-    storage.workspace = slots.size
-
-
-def partial_sums(
-    plan: Plan, storage: Storage
-) -> list[tuple[tuple[int, int], Value | Carried, Buffer]]:
-    """A buffer for each fold over a region, with the lifetime from its loop to its combination."""
-    where = times(storage)
-    closed = {node.step: where[node] for node in plan.tree if isinstance(node, Close)}
-    wanted: list[tuple[tuple[int, int], Value | Carried, Buffer]] = []
-    for found in filter(None, storage.regions):
-        for fold in found.folds:
-            one = spanning("slot", 0, fold.value, (), plan.orders.get(fold.value))
-            dims = (0, *[d + 1 for d in one.dims])
-            buffer = replace(one, dims=dims, shape=(found.blocks, *one.shape))
-            wanted.append(((where[found.loops[0]], closed[fold]), fold, buffer))
-    return wanted
-
-
 def accumulator_orders(plan: Plan) -> dict[Value, tuple[int, ...]]:
     """Sums in memory have their shortest dimensions outermost: points' coordinates lie apart, so
     that the loop over the points goes from one to the next."""
@@ -185,28 +90,6 @@ def accumulator_orders(plan: Plan) -> dict[Value, tuple[int, ...]]:
     return found
 
 
-def spanning(
-    kind: str,
-    number: int,
-    v: Value,
-    around: Sequence[Level] = (),
-    order: Sequence[int] | None = None,
-) -> Buffer:
-    """A buffer for the dimensions that the loops ``around`` it leave open, in the given order."""
-    fixed = {level.dim for level in around}
-    dims = tuple([d for d in order or range(v.type.rank) if d not in fixed])
-    return Buffer(kind, number, v.type.dtype, dims, tuple([v.type.shape[d] for d in dims]))
-
-
-def rows_in(plan: Plan, number: int, v: Value) -> Buffer:
-    """The buffer of the rows in a window."""
-    window, levels = plan.inlined.windows[v], plan.definitions[v][0].levels
-    around = [level for level in levels if level.dim is not None and level.dim < window.dim]
-    whole = spanning("row", number, v, around)
-    kept = [window.rows if d == window.dim else v.type.shape[d] for d in whole.dims]
-    return replace(whole, shape=tuple(kept), window=window)
-
-
 def leaves(nodes: list[Node]) -> Iterator[Item]:
     """Every item, in order."""
     for node in nodes:
@@ -219,14 +102,6 @@ def leaves(nodes: list[Node]) -> Iterator[Item]:
 def shared_out(item: Item, storage: Storage) -> bool:
     """Whether the item's outermost loop is run by several threads."""
     return any(found is not None and item.path[0] in found.loops for found in storage.regions)
-
-
-def blocks_around(item: Item, storage: Storage) -> int:
-    """In how many blocks the loop that moves the item's window is run."""
-    for found in filter(None, storage.regions):
-        if any(item in leaves([loop]) for loop in found.loops):
-            return found.blocks
-    return 1
 
 
 def cut(tree: list[Node]) -> tuple[list[list[Node]], list[Region | None]]:
@@ -340,63 +215,3 @@ def needs_memory(
         return True
     around = sum(level.dim is not None for level in maker.levels)
     return shared(maker, reader) < around
-
-
-def times(storage: Storage) -> dict[Node, int]:
-    """When each top-level node is run; the loops of a strip are run at the same time."""
-    found: dict[Node, int] = {}
-    for nodes, shared in zip(storage.chunks, storage.regions, strict=True):
-        for node in nodes:
-            known = found[nodes[0]] if shared is not None and node is not nodes[0] else len(found)
-            found[node] = known
-    return found
-
-
-def find_lifetimes(
-    plan: Plan, spans: dict[Value, int], storage: Storage
-) -> dict[Value, tuple[int, int]]:
-    """For each workspace buffer, the top-level nodes at which it is first and last touched."""
-    where: dict[Node, int] = {}
-    for node, n in times(storage).items():
-        where.update(dict.fromkeys(leaves([node]), n))
-    lifetimes: dict[Value, tuple[int, int]] = {}
-
-    def touch(v: Value, item: Item) -> None:
-        root = buffer_of(plan, v)
-        if v in spans and root not in storage.buffers:
-            n = where[item]
-            first, last = lifetimes.get(root, (n, n))
-            lifetimes[root] = min(first, n), max(last, n)
-
-    for item in plan.items:
-        for v in item.values:
-            touch(v, item)
-        for v in item.eq.operands:
-            touch(v, item)
-        for read in item.reads:
-            touch(read.value, item)
-    return lifetimes
-
-
-class Slots:
-    """A workspace in which buffers whose lifetimes do not meet share places."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.free: dict[int, list[int]] = {}
-        self.busy: list[tuple[int, int, int]] = []
-
-    def take(self, nbytes: int, first: int, last: int) -> int:
-        """The offset of a place from node ``first`` to node ``last``; calls come by ``first``."""
-        rounding = 8 if nbytes <= 8 else ALIGNMENT
-        nbytes = -(-nbytes // rounding) * rounding
-        while self.busy and self.busy[0][0] < first:
-            _, size, offset = heappop(self.busy)
-            self.free.setdefault(size, []).append(offset)
-        if found := self.free.get(nbytes):
-            offset = found.pop()
-        else:
-            offset = -(-self.size // rounding) * rounding
-            self.size = offset + nbytes
-        heappush(self.busy, (last, nbytes, offset))
-        return offset

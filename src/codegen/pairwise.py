@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from math import gcd, prod
 from typing import TYPE_CHECKING
 
+from codegen.buffers import Buffer
 from codegen.items import FoldStep, Item, Loop
-from codegen.memory import Buffer
 from codegen.parallel import leaves
 from codegen.registers import Register
 from codegen.scalar import EmitKernel

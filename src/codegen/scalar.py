@@ -10,11 +10,11 @@ from typing import Any
 
 from codegen import lanes
 from codegen.access import Within, within
+from codegen.buffers import Buffer
 from codegen.functions import FUNCTIONS, convert
 from codegen.index import Affine, Axis, Data, Index, Quotient, bounds, replaced
 from codegen.inlining import Inlining
 from codegen.lanes import Lanes
-from codegen.memory import Buffer
 from codegen.registers import EmitSource, Register, together
 from codegen.text import MEMORY, Function, Kind, kind_of, number
 from ir.program import Equation, Value

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from codegen.buffers import Storage
 from codegen.index import Axis
 from codegen.items import Close, Effect, Item, Lead, Loop, Node, Open, Static
-from codegen.memory import Storage
 from codegen.plan import Plan
 from codegen.strips import STRIP
 from ir.program import Value

@@ -9,6 +9,7 @@ from math import log2, prod
 from typing import TYPE_CHECKING
 
 from codegen.access import PlanKernel, Read
+from codegen.buffers import Buffer
 from codegen.functions import BEHIND
 from codegen.index import Axis, Data, Index, Quotient, Remainder, along, flat
 from codegen.items import (
@@ -27,7 +28,6 @@ from codegen.items import (
     Update,
 )
 from codegen.lanes import APART
-from codegen.memory import Buffer
 from codegen.pairwise import cut_at
 from codegen.parallel import leaves
 from ir.program import Value

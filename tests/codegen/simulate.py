@@ -13,6 +13,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from codegen.buffers import Storage
 from codegen.index import Axis, Data, Index, Quotient, Remainder
 from codegen.items import (
     Carried,
@@ -28,7 +29,7 @@ from codegen.items import (
     Static,
     Update,
 )
-from codegen.memory import Storage, store
+from codegen.memory import store
 from codegen.plan import Plan, buffer_of
 from codegen.planner import make_plan
 from ir.passes.pipeline import COMPILE, run

@@ -14,9 +14,11 @@ from tests.codegen.larger import larger_program
 from tests.codegen.simulate import planned
 from tests.codegen.workloads import WORKLOADS
 
+from codegen.buffers import Buffer, Storage
 from codegen.items import Contraction
-from codegen.memory import ALIGNMENT, STACK, Buffer, Slots, Storage, leaves
+from codegen.memory import STACK, leaves
 from codegen.plan import Plan, buffer_of
+from codegen.workspace import ALIGNMENT, Slots
 from ir.program import Program, Value
 from tracer import trace
 

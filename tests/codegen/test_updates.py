@@ -13,10 +13,10 @@ from tests.codegen.writes import PROGRAMS, floats, inputs, item, substitution, w
 from tests.ir.same import same_arrays
 
 from codegen import memory
+from codegen.buffers import Storage
 from codegen.engine import compile_program
 from codegen.items import Static
 from codegen.lower import lower
-from codegen.memory import Storage
 from codegen.plan import Plan
 from codegen.target import host
 from ir import ops

@@ -9,7 +9,7 @@ from ir.build import Builder
 from ir.errors import RuleError, missing_rule
 from ir.graph import downstream
 from ir.op import Tangent
-from ir.ops.families import Elementwise, zeros
+from ir.ops.families import Elementwise, add_up, zeros
 from ir.passes.inline import inline_bodies
 from ir.program import Equation, Program, Value
 
@@ -18,7 +18,7 @@ def transpose(linear: Program, residuals: int) -> Program:
     """Map cotangents of the results to cotangents of the parameters after the ``residuals``.
 
     The cotangent of a value that is read in parts (slices, gathers) grows in place, in zeros that
-    are made once, so reading n elements costs O(n) in reverse too.
+    are made once, so reading n elements costs O(n) in reverse too. That of the whole is added last.
     """
     linear = inline_bodies(linear)
     tangents = linear.params[residuals:]
@@ -26,6 +26,7 @@ def transpose(linear: Program, residuals: int) -> Program:
     b = Builder()
     b.params = list(linear.params[:residuals])
     cts: dict[Value, Value] = {}
+    in_parts: dict[Value, Value] = {}
     masks = Masks(b)
 
     def add(v: Value, ct: Value) -> None:
@@ -36,6 +37,10 @@ def transpose(linear: Program, residuals: int) -> Program:
         masks.carry(total, cts[v], ct)
         cts[v] = total
 
+    def taken(v: Value) -> Tangent:
+        part, whole = in_parts.pop(v, None), cts.pop(v, None)
+        return add_up(b, (part, whole))
+
     for eq in linear.equations:
         if not moved.issuperset(eq.results):
             b.append(eq)
@@ -44,21 +49,21 @@ def transpose(linear: Program, residuals: int) -> Program:
         if dy in moved:
             add(dy, ct)
     for eq in reversed(linear.equations):
-        found = [cts.pop(v, None) for v in eq.results if v in moved]
-        if not any(found):
-            continue
         with b.at(eq.loc.through("transpose")):
+            found = [taken(v) for v in eq.results if v in moved]
+            if not any(found):
+                continue
             is_linear = [v in moved for v in eq.operands]
             in_place = getattr(eq.op, "accumulate", None)
             if in_place is not None:
                 x = eq.operands[0]
-                acc = cts.get(x) or zeros(b, x.type)
-                cts[x] = in_place(b, acc, found[0], eq.operands)
+                acc = in_parts.get(x) or zeros(b, x.type)
+                in_parts[x] = in_place(b, acc, found[0], eq.operands)
                 continue
             for n, v_bar in enumerate(pulled(b, eq, found, is_linear)):
                 if is_linear[n] and v_bar is not None:
                     add(eq.operands[n], masks.guarded(eq, found, is_linear, n, v_bar))
-    bars = [cts.get(v) or zeros(b, v.type) for v in tangents]
+    bars = [taken(v) or zeros(b, v.type) for v in tangents]
     return b.finish(*bars, name=f"{linear.name}_transposed")
 
 
