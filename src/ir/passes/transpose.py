@@ -18,7 +18,8 @@ def transpose(linear: Program, residuals: int) -> Program:
     """Map cotangents of the results to cotangents of the parameters after the ``residuals``.
 
     The cotangent of a value that is read in parts (slices, gathers) grows in place, in zeros that
-    are made once, so reading n elements costs O(n) in reverse too. That of the whole is added last.
+    are made once, so reading n elements costs O(n) in reverse too. What the whole was computed with
+    element by element is added last; else the parts grow in the cotangent that there is.
     """
     linear = inline_bodies(linear)
     tangents = linear.params[residuals:]
@@ -27,15 +28,17 @@ def transpose(linear: Program, residuals: int) -> Program:
     b.params = list(linear.params[:residuals])
     cts: dict[Value, Value] = {}
     in_parts: dict[Value, Value] = {}
+    pointwise: set[Value] = set()
     masks = Masks(b)
 
     def add(v: Value, ct: Value) -> None:
-        if v not in cts:
-            cts[v] = ct
-            return
-        total = b(ops.Add(), cts[v], ct)
-        masks.carry(total, cts[v], ct)
-        cts[v] = total
+        if v in cts:
+            total = b(ops.Add(), cts[v], ct)
+            masks.carry(total, cts[v], ct)
+            ct = total
+        if b.equations and isinstance(b.equations[-1].op, Elementwise):
+            pointwise.update(b.equations[-1].results)
+        cts[v] = ct
 
     def taken(v: Value) -> Tangent:
         part, whole = in_parts.pop(v, None), cts.pop(v, None)
@@ -57,8 +60,10 @@ def transpose(linear: Program, residuals: int) -> Program:
             in_place = getattr(eq.op, "accumulate", None)
             if in_place is not None:
                 x = eq.operands[0]
-                acc = in_parts.get(x) or zeros(b, x.type)
-                in_parts[x] = in_place(b, acc, found[0], eq.operands)
+                whole = x in cts and x not in in_parts and cts[x] not in pointwise
+                growing = cts if whole else in_parts
+                acc = growing.get(x) or zeros(b, x.type)
+                growing[x] = in_place(b, acc, found[0], eq.operands)
                 continue
             for n, v_bar in enumerate(pulled(b, eq, found, is_linear)):
                 if is_linear[n] and v_bar is not None:
