@@ -30,7 +30,7 @@ from codegen.show import show_plan
 from codegen.target import Target, address, host, vector_address
 from codegen.text import Helper
 from ir.op import Array
-from ir.passes.pipeline import COMPILE, run
+from ir.passes.pipeline import COMPILE, paused_collector, run
 from ir.program import Program
 from ir.verify import verify
 
@@ -163,13 +163,14 @@ class Compiled:
         self.target = host()
         self.program = program
         self.signature = signature
-        with self.timed("plan"):
-            plan = make_plan(program)
-            storage = store(plan)
-            self.plan = show_plan(plan, storage)
-        self.workspace = storage.workspace
-        with self.timed("emit"):
-            self.module = lower(plan, storage, self.target, count, fastmath)
+        with paused_collector():
+            with self.timed("plan"):
+                plan = make_plan(program)
+                storage = store(plan)
+                self.plan = show_plan(plan, storage)
+            self.workspace = storage.workspace
+            with self.timed("emit"):
+                self.module = lower(plan, storage, self.target, count, fastmath)
         with LOCK:
             with self.timed("optimise"):
                 made = backend(self.target, fastmath)
@@ -264,7 +265,8 @@ def compile_program(
     arithmetic as that of real numbers.
     """
     start = perf_counter()
-    program = verify(run(program, COMPILE))
+    with paused_collector():
+        program = verify(run(program, COMPILE))
     passes = perf_counter() - start
     compiled = Compiled(program, count, signature, fastmath)
     compiled.timings = {"passes": passes, **compiled.timings}

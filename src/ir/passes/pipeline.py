@@ -87,7 +87,7 @@ def stage(name: str, before: Program, after: Program, seconds: float) -> Stage:
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """No cyclic collection inside: passes make many objects and no cycles."""
+    """No cyclic collection inside: compiling makes many objects, and little of it is garbage."""
     enabled = gc.isenabled()
     try:
         gc.disable()
