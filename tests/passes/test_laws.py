@@ -17,7 +17,7 @@ from ir.evaluate import evaluate
 from ir.op import Array
 from ir.passes import laws
 from ir.passes.dce import dce
-from ir.passes.simplify import simplify
+from ir.passes.simplify import fitting, simplify
 from ir.program import Program
 
 LAWS = {law for several in laws.LAWS.values() for law in several}
@@ -30,6 +30,7 @@ def only(law: laws.Law, monkeypatch: pytest.MonkeyPatch) -> None:
     """No law applies but the one."""
     for cls, several in laws.LAWS.items():
         monkeypatch.setitem(laws.LAWS, cls, [f for f in several if f is law])
+    monkeypatch.setattr("ir.passes.simplify.fitting", fitting.__wrapped__)
 
 
 def draw(p: Program, seed: int) -> list[Array]:

@@ -70,15 +70,20 @@ class Term:
 
 Law = Callable[..., Value | None]
 LAWS: dict[type[Op], list[Law]] = {}
+OF: dict[Law, type[Op]] = {}
+"""The op that must compute one of the operands, where a law fits no other expression."""
 INEXACT: set[Law] = set()
 
 
-def law(*on: type[Op], exact: bool = True) -> Callable[[Law], Law]:
-    """Register a law for expressions whose outermost op is one of ``on``."""
+def law(*on: type[Op], of: type[Op] | None = None, exact: bool = True) -> Callable[[Law], Law]:
+    """Register a law for expressions whose outermost op is one of ``on``, and whose operands, or
+    one of them, ``of`` computes."""
 
     def declare(f: Law) -> Law:
         for cls in on:
             LAWS.setdefault(cls, []).append(f)
+        if of is not None:
+            OF[f] = of
         if not exact:
             INEXACT.add(f)
         return f
@@ -92,7 +97,7 @@ def is_number(t: Term, number: float) -> bool:
     return found is not None and found == number and str(found)[0] == str(type(found)(number))[0]
 
 
-@law(Add)
+@law(Add, of=Constant)
 def add_negative_zero(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """x + (-0.0) = x, and x + 0 = x for integers"""
     zero = -0.0 if x.type.info.kind == "float" else 0
@@ -101,7 +106,7 @@ def add_negative_zero(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     return y.value if is_number(x, zero) else None
 
 
-@law(Add, exact=False)
+@law(Add, of=Constant, exact=False)
 def add_zero(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """x + 0.0 = x, but for x = -0.0"""
     if is_number(y, 0.0):
@@ -109,13 +114,13 @@ def add_zero(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     return y.value if is_number(x, 0.0) else None
 
 
-@law(Sub)
+@law(Sub, of=Constant)
 def subtract_zero(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """x - 0.0 = x"""
     return x.value if is_number(y, 0.0) else None
 
 
-@law(Add)
+@law(Add, of=Neg)
 def add_negated(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """x + (-y) = x - y, and (-x) + y = y - x"""
     match x, y:
@@ -126,7 +131,7 @@ def add_negated(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     return None
 
 
-@law(Sub)
+@law(Sub, of=Neg)
 def subtract_negated(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """x - (-y) = x + y"""
     match y:
@@ -135,7 +140,7 @@ def subtract_negated(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     return None
 
 
-@law(Neg)
+@law(Neg, of=Neg)
 def double_negation(b: Builder, op: Op, x: Term) -> Value | None:
     """-(-x) = x"""
     match x:
@@ -144,7 +149,7 @@ def double_negation(b: Builder, op: Op, x: Term) -> Value | None:
     return None
 
 
-@law(Not)
+@law(Not, of=Not)
 def double_complement(b: Builder, op: Op, x: Term) -> Value | None:
     """not (not x) = x"""
     match x:
@@ -153,7 +158,7 @@ def double_complement(b: Builder, op: Op, x: Term) -> Value | None:
     return None
 
 
-@law(Mul)
+@law(Mul, of=Constant)
 def multiply_by_one(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """x * 1 = x"""
     if is_number(y, 1):
@@ -161,7 +166,7 @@ def multiply_by_one(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     return y.value if is_number(x, 1) else None
 
 
-@law(Mul)
+@law(Mul, of=Constant)
 def multiply_by_minus_one(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """x * -1 = -x"""
     if is_number(y, -1):
@@ -169,7 +174,7 @@ def multiply_by_minus_one(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     return b(Neg(), y.value) if is_number(x, -1) else None
 
 
-@law(Mul, Div)
+@law(Mul, Div, of=Neg)
 def signs_cancel(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """(-x) * (-y) = x * y, and likewise for division"""
     match x, y:
@@ -178,13 +183,13 @@ def signs_cancel(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     return None
 
 
-@law(Div)
+@law(Div, of=Constant)
 def divide_by_one(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """x / 1 = x"""
     return x.value if is_number(y, 1) else None
 
 
-@law(Pow)
+@law(Pow, of=Constant)
 def power_of_small_whole_number(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """x ** n is a product for n = 2, and x itself for n = 1"""
     if is_number(y, 1):
@@ -212,7 +217,7 @@ def select_known(b: Builder, op: Op, c: Term, x: Term, y: Term) -> Value | None:
     return y.value if c.number() is False else None
 
 
-@law(Select)
+@law(Select, of=Not)
 def select_complement(b: Builder, op: Op, c: Term, x: Term, y: Term) -> Value | None:
     """where(not c, x, y) = where(c, y, x)"""
     match c:
@@ -254,7 +259,7 @@ def broadcast_of_broadcast(b: Builder, op: Broadcast, x: Term) -> Value | None:
     return None
 
 
-@law(Broadcast)
+@law(Broadcast, of=Reshape)
 def broadcast_of_unit_reshape(b: Builder, op: Broadcast, x: Term) -> Value | None:
     """axes of size 1 that a reshape put in before a broadcast are left to the broadcast"""
     match x:
@@ -265,7 +270,7 @@ def broadcast_of_unit_reshape(b: Builder, op: Broadcast, x: Term) -> Value | Non
     return None
 
 
-@law(Broadcast, Reshape, Permute, Slice)
+@law(Broadcast, Reshape, Permute, Slice, of=Constant)
 def constant_moved(b: Builder, op: Op, x: Term) -> Value | None:
     """a constant spread, reshaped, permuted or cut is a constant"""
     if x.number() is None:
@@ -291,7 +296,7 @@ def slice_of_everything(b: Builder, op: Slice, x: Term) -> Value | None:
     return None
 
 
-@law(Slice)
+@law(Slice, of=Slice)
 def slice_of_slice(b: Builder, op: Slice, x: Term) -> Value | None:
     """two slices are one"""
     match x:
@@ -302,7 +307,7 @@ def slice_of_slice(b: Builder, op: Slice, x: Term) -> Value | None:
     return None
 
 
-@law(Slice)
+@law(Slice, of=Concatenate)
 def slice_of_concatenate(b: Builder, op: Slice, x: Term) -> Value | None:
     """a slice that lies within one operand of a concatenate is a slice of that operand"""
     match x:
@@ -369,7 +374,7 @@ def sum_of_one(b: Builder, op: ReduceSum, x: Term) -> Value | None:
     return b(Add(), y, b(Constant(0, y.type.dtype, y.type.shape)))  # type: ignore[no-any-return]
 
 
-@law(DotGeneral)
+@law(DotGeneral, of=Permute)
 def contract_permuted(b: Builder, op: DotGeneral, x: Term, y: Term) -> Value | None:
     """a contraction reads its operands in any order, so a permuted one is read unpermuted where
     the result's axes stay in order"""

@@ -31,7 +31,7 @@ def is_power_of_two(number: float) -> bool:
     return abs(number) >= 1 and abs(frexp(number)[0]) == 0.5
 
 
-@law(Neg)
+@law(Neg, of=Mul)
 def negated_product(b: Builder, op: Op, x: Term) -> Value | None:
     """-(c * x) = (-c) * x"""
     match x:
@@ -40,7 +40,7 @@ def negated_product(b: Builder, op: Op, x: Term) -> Value | None:
     return None
 
 
-@law(Mul)
+@law(Mul, of=Neg)
 def product_of_negated(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """c * (-x) = (-c) * x"""
     match factors(x, y):
@@ -49,7 +49,7 @@ def product_of_negated(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     return None
 
 
-@law(Mul)
+@law(Mul, of=Mul)
 def power_of_two(b: Builder, op: Op, x: Term, y: Term) -> Value | None:
     """c * (d * x) = (c * d) * x for powers of two d and their negatives, where neither c nor d is
     below 1: d * x is exact, and is infinite only where the whole is"""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from ir import ops
 from ir.build import Builder, substitute
 from ir.op import Op
 from ir.passes import scaling, spreading  # noqa: F401  (they register their laws)
-from ir.passes.laws import INEXACT, LAWS, Term
+from ir.passes.laws import INEXACT, LAWS, OF, Law, Term
 from ir.program import Equation, Program, Value
 
 
@@ -39,20 +41,29 @@ class Rewriter(Builder):
 
     def remember(self) -> None:
         eq = self.equations[-1]
-        self.made_by.update(dict.fromkeys(eq.results, eq))
+        for v in eq.results:
+            self.made_by[v] = eq
 
     def better(self, op: Op, operands: tuple[Value, ...]) -> Value | None:
         """What a law puts in the place of the expression, if one fits."""
-        laws = LAWS.get(type(op))
-        if laws is None:
+        made_by = self.made_by
+        of = frozenset([type(made_by[v].op) for v in operands if v in made_by])
+        laws = fitting(type(op), of, self.inexact)
+        if not laws:
             return None
-        terms = [Term(v, self.made_by) for v in operands]
+        terms = [Term(v, made_by) for v in operands]
         for law in laws:
-            if self.inexact or law not in INEXACT:
-                found = law(self, op, *terms)
-                if found is not None:
-                    return found
+            found = law(self, op, *terms)
+            if found is not None:
+                return found
         return None
+
+
+@cache
+def fitting(op: type[Op], of: frozenset[type[Op]], inexact: bool) -> tuple[Law, ...]:
+    """The laws that may fit expressions of an op, by the ops that compute its operands."""
+    known = [f for f in LAWS.get(op, ()) if f not in OF or OF[f] in of]
+    return tuple([f for f in known if inexact or f not in INEXACT])
 
 
 def simplify(program: Program, inexact: bool = False) -> Program:
@@ -61,7 +72,8 @@ def simplify(program: Program, inexact: bool = False) -> Program:
     renamed: dict[Value, Value] = {}
     for eq in program.equations:
         made = b.again(eq, substitute(eq.operands, renamed))
-        renamed.update(zip(eq.results, made, strict=True))
+        if made is not eq.results:
+            renamed.update(zip(eq.results, made, strict=True))
     return b.finish(*substitute(program.results, renamed), name=program.name)
 
 

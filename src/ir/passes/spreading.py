@@ -16,14 +16,14 @@ COSTLY = 8
 ELEMENTWISE = [op for op in REGISTRY.values() if issubclass(op, Elementwise)]
 
 
-@law(*(op for op in ELEMENTWISE if op.cost < COSTLY))
+@law(*(op for op in ELEMENTWISE if op.cost < COSTLY), of=Broadcast)
 def constant_and_spread(b: Builder, op: Op, *xs: Term) -> Value | None:
     """f(c, spread x) = spread f(c, x)"""
     alone = sum(isinstance(x.op, Broadcast) for x in xs) == 1
     return spread_result(b, op, xs) if alone else None
 
 
-@law(*(op for op in ELEMENTWISE if op.cost >= COSTLY))
+@law(*(op for op in ELEMENTWISE if op.cost >= COSTLY), of=Broadcast)
 def pointwise_of_spread(b: Builder, op: Op, *xs: Term) -> Value | None:
     """f(spread x, spread y) = spread f(x, y), for the same spread; constants are spread too"""
     return spread_result(b, op, xs)
