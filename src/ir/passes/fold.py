@@ -34,7 +34,8 @@ def fold(program: Program) -> Program:
                 made = (b(constant),)
         if isinstance(b.equations[-1].op, ops.Constant | ops.Literal):
             known[made[0]] = b.equations[-1].op
-        renamed.update(zip(eq.results, made, strict=True))
+        if made is not eq.results:
+            renamed.update(zip(eq.results, made, strict=True))
     if not folded:
         return program
     return b.finish(*substitute(program.results, renamed), name=program.name)
@@ -42,7 +43,7 @@ def fold(program: Program) -> Program:
 
 def computed(eq: Equation, operands: list[Op | None]) -> Op | None:
     """The constant that the equation gives, if its operands are known and it is small enough."""
-    if not operands or not eq.op.pure or eq.bodies or len(eq.results) != 1 or None in operands:
+    if not operands or None in operands or not eq.op.pure or eq.bodies or len(eq.results) != 1:
         return None
     if eq.op.opaque:
         return None

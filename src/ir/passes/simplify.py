@@ -79,6 +79,8 @@ def simplify(program: Program, inexact: bool = False) -> Program:
 
 def drop_stop_gradient(program: Program) -> Program:
     """Read operands of stop_gradient directly: no derivative is taken of this program any more."""
+    if not any(isinstance(eq.op, ops.StopGradient) for eq in program.equations):
+        return program
     renamed: dict[Value, Value] = {}
     b = Builder()
     b.params = list(program.params)
