@@ -9,7 +9,7 @@ from typing import Any
 
 from codegen.index import Affine, Axis, Data, Index, axes_of, bounds
 from codegen.inlining import Inlining
-from ir.program import Value
+from ir.program import Value, record
 from ir.scalar import Accumulators
 from ir.types import ArrayType
 
@@ -200,7 +200,7 @@ class UnrolledKernel(PlanKernel):
         return carried
 
 
-@dataclass(frozen=True)
+@record
 class PlanSource:
     """An operand as the planner sees it."""
 

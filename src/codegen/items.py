@@ -14,7 +14,7 @@ from codegen.access import Read
 from codegen.index import Affine, Axis, Index, along, bounds
 from codegen.kernels.products import Product
 from codegen.text import SHORT
-from ir.program import Equation, Value
+from ir.program import Equation, Value, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Level:
         return axis.low + axis.high - 1 - along(axis) if self.reverse else along(axis)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dependency:
     """An item that comes first; ``index`` is where its value is read, None where all of it is."""
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codegen.index import Index
 from codegen.text import Function, Kind, kind_of
-from ir.program import Value
+from ir.program import Value, record
 from ir.types import ArrayType
 
 if TYPE_CHECKING:
     from codegen.scalar import EmitKernel
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Register:
     """A number in a register, or a constant; or a vector, of a number for each lane."""
 
@@ -81,7 +80,7 @@ def together(*xs: Register) -> tuple[Register, ...]:
     return xs if lanes == 1 else tuple([x.over(lanes) for x in xs])
 
 
-@dataclass(frozen=True)
+@record
 class EmitSource:
     """An operand whose elements are registers."""
 
