@@ -82,16 +82,18 @@ class Cuts:
         found = self.spaces.get(eq.result)
         if found is not None and found.eq is eq:
             return found
-        probe = ShapeKernel(self.inlined)
         axes = [Axis(0, n) for n in eq.result.type.shape]
         if (window := self.inlined.windows.get(eq.result)) is not None:
             axes[window.dim] = window.made(eq)
+        made = Space(eq, axes, [], 0)
         if not isinstance(eq.op, Elementwise):  # whose elements have no folds
+            probe = ShapeKernel(self.inlined)
             at = tuple([along(axis) for axis in axes])
             eq.op.element(probe, at, *[probe.source(v) for v in eq.operands])
-        folds = [Axis(0, n) for n in probe.extents]
-        self.spaces[eq.result] = Space(eq, axes, folds, probe.accumulators)
-        return self.spaces[eq.result]
+            made.folds = [Axis(0, n) for n in probe.extents]
+            made.accumulators = probe.accumulators
+        self.spaces[eq.result] = made
+        return made
 
     def find(self) -> None:
         """Cut every space where its own maps change piece, and where its neighbours are cut."""

@@ -46,13 +46,13 @@ class Inlining(dict[Value, Equation]):
         self.depth: dict[Value, int] = {}
         self.piecewise: set[Value] = set()
         self.read_once = read_once_elementwise(program)
-        self.scattered = read_once_and_scattered(program)
+        self.scattered = read_once_and_scattered(program) if self.indexed else set()
         self.overwritten = updates_of(program)
-        self.saved = self.read_late(program)
+        self.saved = self.read_late(program) if self.overwritten else {}
         for eq in program.equations:
             if self.fits(eq):
                 self.add(eq)
-            elif isinstance(eq.op, Elementwise | ops.Select):
+            elif isinstance(eq.op, POINTWISE):
                 self.weigh(eq)
 
     def weigh(self, eq: Equation) -> None:
@@ -61,18 +61,21 @@ class Inlining(dict[Value, Equation]):
         One that reads nothing stored is inlined: a few operations are less than a load.
         """
         below = [r for v in eq.operands for r in self.stored_under(v)]
-        own = eq.op.work([v.type for v in eq.operands], [eq.result.type])
-        total = own // max(eq.result.type.size, 1)
-        total += sum(self.weight.get(v, 0) for v in dict.fromkeys([*below, *eq.operands]))
-        self.weight[eq.result] = 0 if total > CHEAP and eq.result in self.moved else total
-        if total <= CHEAP and not below:
+        result = eq.result
+        own = eq.op.work([v.type for v in eq.operands], [result.type])
+        total = own // max(result.type.size, 1)
+        total += sum([self.weight.get(v, 0) for v in {*below, *eq.operands}])
+        self.weight[result] = 0 if total > CHEAP and result in self.moved else total
+        if total > CHEAP:
+            return None
+        if not below:
             return self.add(eq)
         lasting = self.overwritten.keys().isdisjoint(below) and self.piecewise.isdisjoint(
             eq.operands
         )
         lasting = lasting and self.windows.keys().isdisjoint(below)
-        if total <= CHEAP and eq.result.type.size > SMALL and lasting:
-            self.again[eq.result] = eq
+        if result.type.size > SMALL and lasting:
+            self.again[result] = eq
         return None
 
     def where(self, v: Value, at: tuple[Index, ...]) -> Equation | None:
@@ -114,11 +117,11 @@ class Inlining(dict[Value, Equation]):
         then split into the same pieces.
         """
         op = eq.op
-        if isinstance(op, ops.Constant | ops.Iota):
+        if isinstance(op, COUNTED):
             return True
         if not self.windows.keys().isdisjoint(eq.results):
             return False
-        pieces = any(v in self.piecewise for v in eq.operands)
+        pieces = not self.piecewise.isdisjoint(eq.operands)
         read_once = self.read_once.issuperset(eq.results)
         here = (pieces and read_once) or not self.scattered.isdisjoint(eq.results)
         if not op.movement and not here and self.led.isdisjoint(eq.results):
@@ -204,7 +207,7 @@ def moved(program: Program) -> set[Value]:
 def read_once_elementwise(program: Program) -> set[Value]:
     """The elementwise values whose one reader is an elementwise equation."""
     uses = use_counts(program)
-    pointwise = [eq for eq in program.equations if isinstance(eq.op, Elementwise | ops.Select)]
+    pointwise = [eq for eq in program.equations if isinstance(eq.op, POINTWISE)]
     made = {eq.result for eq in pointwise}
     return {v for eq in pointwise for v in eq.operands if v in made and uses[v] == 1}
 
@@ -226,4 +229,6 @@ def read_once_and_scattered(program: Program) -> set[Value]:
     return found - set(program.params)
 
 
-COMPUTED = (Elementwise, ops.Select, ops.Gather)
+POINTWISE = (Elementwise, ops.Select)
+COMPUTED = (*POINTWISE, ops.Gather)
+COUNTED = (ops.Constant, ops.Iota)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from codegen.access import SYMBOL, PlanKernel, UnrolledKernel
 from codegen.callbacks import trampoline
@@ -80,7 +81,6 @@ class Planner:
         deciding = [v for eq in program.equations if not eq.op.pure for v in eq.operands]
         self.plan.exact = upstream(program, deciding) if deciding else set()
         self.cuts = Cuts(program, inlining)
-        self.last_read = inlining.last_reads(program)
         self.saved: dict[Value, list[Equation]] = {}
         """Slices to store before their array is written over."""
         for eq in reversed(inlining.saved.values()):
@@ -89,6 +89,11 @@ class Planner:
         self.claims = claimed(program, inlining, self.plan.orders)
         self.whole: dict[Value, Value] = {}
         self.reorderings: dict[tuple[Value, tuple[int, ...]], Value] = {}
+
+    @cached_property
+    def last_read(self) -> dict[Value, int]:
+        """Where each stored value is last read; asked only of arrays that are updated."""
+        return self.plan.inlined.last_reads(self.plan.program)
 
     # One method for each way in which an op says how it is computed.
 
@@ -146,8 +151,9 @@ class Planner:
 
     def static(self, eq: Equation, space: Space) -> None:
         kernel = UnrolledKernel(self.plan.inlined)
+        sources = [kernel.source(v) for v in eq.operands]
         for at in places(eq.result.type.shape):
-            eq.op.element(kernel, at, *[kernel.source(v) for v in eq.operands])
+            eq.op.element(kernel, at, *sources)
         cost = eq.result.type.size * space.steps * (1 + eq.op.cost // 8)
         self.add(Static(eq, eq.result, cost=cost), kernel)
 

@@ -83,7 +83,8 @@ def use_counts(block: Block) -> dict[Value, int]:
     """How often each value is read, by equations and as a result."""
     counts = dict.fromkeys(block.params, 0)
     for eq in block.equations:
-        counts.update(dict.fromkeys(eq.results, 0))
+        for v in eq.results:
+            counts[v] = 0
         for v in eq.operands:
             counts[v] += 1
     for v in block.results:

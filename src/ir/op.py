@@ -197,7 +197,7 @@ class Op(metaclass=Interned):
 
     def work(self, operands: Sequence[ArrayType], results: Sequence[ArrayType]) -> int:
         """Weight of the whole op's arithmetic: its cost, once for each element of the result."""
-        return self.cost * sum(type.size for type in results)
+        return self.cost * sum([type.size for type in results])
 
     def why_not(self, rule: str) -> str:
         """Why the op lacks a rule, in the words of its slots."""
