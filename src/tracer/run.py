@@ -116,7 +116,9 @@ def inlined(program: Program, operands: Sequence[Operand]) -> list[Operand]:
         rest = [eq for eq in program.equations if not isinstance(eq.op, Held)]
         program = Program((*program.params, *held), tuple(rest), program.results, program.name)
         operands = [*operands, *(kept.array for kept in held.values())]
-    values = trace.inline(program, [lift(trace, x).value for x in operands])
+    given = [lift(trace, x).value for x in operands]
+    with paused_collector():
+        values = trace.inline(program, given)
     return [Tracer(trace, v) for v in values]
 
 
