@@ -23,6 +23,8 @@ MANY = 64
 
 def pull(program: Program) -> Program:
     """Replace short chains of large slice_adds into a constant by sums of pads."""
+    if not any(isinstance(eq.op, ops.SliceAdd) for eq in program.equations):
+        return program
     made_by, uses = producers(program), use_counts(program)
     chains = {
         eq.result: chain
