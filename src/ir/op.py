@@ -44,8 +44,8 @@ class Interned(type):
         made.canonicalise()
         found = interned.get(key_of(made))
         if found is None:
-            for f in fields(made):
-                setattr(made, f.name, python(getattr(made, f.name)))
+            for name in made.parameters:
+                setattr(made, name, python(getattr(made, name)))
             with MAKING:
                 found = interned.setdefault(key_of(made), made)
         if not (args or kwargs):
