@@ -239,23 +239,28 @@ class EmitKernel:
                 return scope[index]
         level = self.level_of(index)
         with self.f.outside(level):
-            total = ""
-            for atom, n in sorted(index.terms, key=lambda term: self.atom_level(term[0])):
-                term = self.multiple(atom, n)
-                total = self.sum(total, term) if total else term
-            if index.constant:
-                total = self.sum(total, str(index.constant))
+            if len(index.terms) == 1 and not index.constant:
+                total = self.multiple(*index.terms[0])
+            else:
+                total = self.total(index)
         self.indices[self.home(level)][index] = total
         return total
+
+    def total(self, index: Affine) -> str:
+        """The register of the sum of terms, those of the outermost loops first."""
+        total = ""
+        for atom, n in sorted(index.terms, key=lambda term: self.atom_level(term[0])):
+            term = self.counter(Affine(((atom, n),)))
+            total = self.sum(total, term) if total else term
+        return self.sum(total, str(index.constant)) if index.constant else total
 
     def atom_level(self, atom: Any) -> int:
         return self.level_of(Affine(((atom, 1),)))
 
     def multiple(self, atom: Any, n: int) -> str:
-        """The register of one term, written before the loops that it does not depend on."""
-        with self.f.outside(self.atom_level(atom)):
-            term = self.atom(atom)
-            return term if n == 1 else self.f(f"mul nsw i64 {term}, {n}")
+        """The register of one term."""
+        term = self.atom(atom) if n == 1 else self.counter(Affine(((atom, 1),)))
+        return term if n == 1 else self.f(f"mul nsw i64 {term}, {n}")
 
     def sum(self, x: str, y: str) -> str:
         with self.f.outside(self.f.level_of(x, y)):
