@@ -13,7 +13,7 @@ from codegen.combining import across
 from codegen.fills import fill_whole
 from codegen.held_sums import held
 from codegen.index import Axis, along
-from codegen.items import Carried, Loop, is_short
+from codegen.items import Carried, Compute, Loop, is_short
 from codegen.lane_sums import LaneSums
 from codegen.lanes import Lanes
 from codegen.pairwise import blocks, long_sums
@@ -51,6 +51,13 @@ def run_steps(emitter: Emitter, loop: Loop) -> None:
     if vector is None:
         return one_by_one(emitter, loop, low, high)
     middle, rest = parted(k.f, low, high, known, vector.width)
+    if (
+        rest
+        and isinstance(low, int)
+        and isinstance(high, int)
+        and can_repeat(emitter, loop, vector)
+    ):
+        return overlapping(emitter, loop, vector, low, high)
     with (
         k.between(low, middle),
         in_lanes(emitter, loop, vector),
@@ -65,6 +72,32 @@ def run_steps(emitter: Emitter, loop: Loop) -> None:
         with k.between(middle, high):
             one_by_one(emitter, loop, middle, high)
     return None
+
+
+def can_repeat(emitter: Emitter, loop: Loop, vector: Vector) -> bool:
+    """Whether steps may be run twice, as they only write what they do not read."""
+    if vector.private or vector.folds or vector.sums or vector.packs:
+        return False
+    items = leaves(loop)
+    buffers, written = emitter.k.buffers, writes(emitter, loop)
+    made = {item.value for item in items}
+    return all(isinstance(item, Compute) for item in items) and not any(
+        buffers.get(read.value) in written and read.value not in made
+        for item in items
+        for read in item.reads
+    )
+
+
+def overlapping(emitter: Emitter, loop: Loop, vector: Vector, low: int, high: int) -> None:
+    """Whole vectors, of which the last begins as far before the end as it is long."""
+    k, last = emitter.k, high - vector.width
+    with (
+        in_lanes(emitter, loop, vector),
+        k.steps(loop.axis, low, high, vector.width, writes(emitter, loop)),
+    ):
+        step = k.counters[loop.axis]
+        k.counters[loop.axis] = k.f(f"call i64 @llvm.smin.i64(i64 {step}, i64 {last})")
+        emitter.nodes(loop.body)
 
 
 LENGTH = 24
