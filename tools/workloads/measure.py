@@ -161,12 +161,16 @@ def in_turns(line: Line, name: str, mine: Bound, others: dict[str, Bound], pace:
 def first_calls(
     peers: Sequence[Peer], workload: Workload, args: tuple[Any, ...], pace: Pace
 ) -> dict[str, dict[str, float]]:
-    """For each library that compiles, of its first calls, made in turns, the one of median time."""
+    """For each library that compiles, of its first calls, made in turns, the one of median time.
+
+    A turn begins with one that is not timed, as turns of calls do.
+    """
     compilers = [peer for peer in peers if peer.compiles]
     found: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in compilers}
     for _ in range(FRESH if pace.seconds else 1):
         for peer in compilers:
-            found[peer.name].append(first_call(peer, workload, args, pace))
+            took = [first_call(peer, workload, args, pace) for _ in range(2 if pace.seconds else 1)]
+            found[peer.name].append(took[-1])
     return {
         name: sorted(calls, key=lambda parts: parts["whole"])[len(calls) // 2]
         for name, calls in found.items()
