@@ -14,6 +14,7 @@ from codegen.items import Carried, FoldStep, Loop, Update
 from codegen.pairwise import blocks
 from codegen.parallel import Region
 from codegen.strips import STRIP
+from codegen.text import Ends
 from ir.ops.indexing import Indexed
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def run_steps(emitter: Emitter, found: Region) -> None:
     axis = Axis(0, max(found.blocks, 2))
     k.counters[axis] = "%block"
     emitter.block_at = along(axis)
-    ends = ("%low", "%high", gcd(found.step, found.loops[0].axis.extent))
+    extent = found.loops[0].axis.extent
+    last = extent - (found.blocks - 1) * found.step
+    ends = Ends("%low", "%high", gcd(found.step, extent), min(found.step, last))
     k.ends.update({loop.axis: ends for loop in found.loops})
     for step in found.folds:
         begin(emitter, step)

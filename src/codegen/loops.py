@@ -19,7 +19,7 @@ from codegen.lanes import Lanes
 from codegen.pairwise import blocks, long_sums
 from codegen.parallel import leaves
 from codegen.registers import Register
-from codegen.text import Function, kind_of
+from codegen.text import Ends, Function, kind_of, plus
 from codegen.vectors import Vector
 from ir.program import Value
 
@@ -45,19 +45,15 @@ def run_steps(emitter: Emitter, loop: Loop) -> None:
     """The steps one by one, or several at a time and the rest one by one."""
     k = emitter.k
     vector = emitter.vectors.get(loop) if k.lanes is None else None
-    low, high, known = k.ends_of(loop.axis)
+    ends = k.ends_of(loop.axis)
+    low, high = ends.low, ends.high
     if loop.leads:
         return sliding.run(emitter, loop, low, high)
     if vector is None:
         return one_by_one(emitter, loop, low, high)
-    middle, rest = parted(k.f, low, high, known, vector.width)
-    if (
-        rest
-        and isinstance(low, int)
-        and isinstance(high, int)
-        and can_repeat(emitter, loop, vector)
-    ):
-        return overlapping(emitter, loop, vector, low, high)
+    if can_repeat(emitter, loop, vector, ends):
+        return overlapping(emitter, loop, vector, ends)
+    middle, rest = parted(k.f, ends, vector.width)
     with (
         k.between(low, middle),
         in_lanes(emitter, loop, vector),
@@ -74,8 +70,11 @@ def run_steps(emitter: Emitter, loop: Loop) -> None:
     return None
 
 
-def can_repeat(emitter: Emitter, loop: Loop, vector: Vector) -> bool:
-    """Whether steps may be run twice, as they only write what they do not read."""
+def can_repeat(emitter: Emitter, loop: Loop, vector: Vector, ends: Ends) -> bool:
+    """Whether steps are left behind whole vectors, and steps may be run twice as they only write
+    what they do not read."""
+    if ends.multiple % vector.width == 0 or ends.least < vector.width:
+        return False
     if vector.private or vector.folds or vector.sums or vector.packs:
         return False
     items = leaves(loop)
@@ -88,9 +87,10 @@ def can_repeat(emitter: Emitter, loop: Loop, vector: Vector) -> bool:
     )
 
 
-def overlapping(emitter: Emitter, loop: Loop, vector: Vector, low: int, high: int) -> None:
+def overlapping(emitter: Emitter, loop: Loop, vector: Vector, ends: Ends) -> None:
     """Whole vectors, of which the last begins as far before the end as it is long."""
-    k, last = emitter.k, high - vector.width
+    k, low, high = emitter.k, ends.low, ends.high
+    last = plus(k.f, high, -vector.width)
     with (
         in_lanes(emitter, loop, vector),
         k.steps(loop.axis, low, high, vector.width, writes(emitter, loop)),
@@ -129,11 +129,10 @@ def pieces(emitter: Emitter, loop: Loop, vector: Vector, low: int, high: int) ->
             del k.unrolled[loop.axis]
 
 
-def parted(
-    f: Function, low: int | str, high: int | str, known: int, width: int
-) -> tuple[int | str, bool]:
+def parted(f: Function, ends: Ends, width: int) -> tuple[int | str, bool]:
     """Where the last whole vector of steps ends, and whether steps may be left behind it."""
-    if known % width == 0:
+    low, high = ends.low, ends.high
+    if ends.multiple % width == 0:
         return high, False
     if isinstance(low, int) and isinstance(high, int):
         return low + (high - low) // width * width, True

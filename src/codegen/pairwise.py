@@ -16,7 +16,7 @@ from codegen.items import FoldStep, Item, Loop
 from codegen.parallel import leaves
 from codegen.registers import Register
 from codegen.scalar import EmitKernel
-from codegen.text import TYPES, Function, Helper, kind_of
+from codegen.text import TYPES, Ends, Function, Helper, kind_of
 from ir import ops
 from ir.types import DTYPES
 
@@ -83,15 +83,17 @@ def blocks(
 ) -> Iterator[None]:
     """A loop over blocks of the loops' steps; opened inside it, each runs over one block."""
     axis, f = loops[0].axis, k.f
-    low, high, known = k.ends_of(axis)
+    whole = k.ends_of(axis)
+    low, high = whole.low, whole.high
     count = f(f"sub i64 {high}, {low}")
     count = f(f"udiv i64 {f(f'add i64 {count}, {steps - 1}')}, {steps}")
     with k.counted(0, count, written=written) as block:
         begin = f(f"add nsw i64 {f(f'mul nsw i64 {block}, {steps}')}, {low}")
         end = f(f"call i64 @llvm.smin.i64(i64 {f(f'add nsw i64 {begin}, {steps}')}, i64 {high})")
-        k.ends.update({loop.axis: (begin, end, gcd(steps, known)) for loop in loops})
+        ends = Ends(begin, end, gcd(steps, whole.multiple), 1)
+        k.ends.update({loop.axis: ends for loop in loops})
         yield
-    k.ends.update({loop.axis: (low, high, known) for loop in loops})
+    k.ends.update({loop.axis: whole for loop in loops})
 
 
 class Pairwise:

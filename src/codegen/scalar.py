@@ -16,13 +16,11 @@ from codegen.index import Affine, Axis, Data, Index, Quotient, bounds, replaced
 from codegen.inlining import Inlining
 from codegen.lanes import Lanes
 from codegen.registers import EmitSource, Register, together
-from codegen.text import MEMORY, Function, Kind, kind_of, number
+from codegen.text import MEMORY, Ends, Function, Kind, kind_of, number
 from ir.program import Equation, Value
 from ir.scalar import Accumulators
 
 At = tuple[Index, ...]
-
-
 Folding = Callable[[Accumulators, Callable[..., Accumulators], bool], Accumulators]
 """What stands for a fold when its loops are open already: inits, step, reassociate -> values."""
 
@@ -41,9 +39,8 @@ class EmitKernel:
     folding: Folding | None = None
     exact: Set[Value] = frozenset()
     """Values whose products are rounded before they are summed: what an effect depends on."""
-    ends: dict[Axis, tuple[int | str, int | str, int]] = field(default_factory=dict)
-    """Where a loop of which this function runs a part begins and ends, and what the number of its
-    steps is a multiple of."""
+    ends: dict[Axis, Ends] = field(default_factory=dict)
+    """Where a loop of which this function runs a part begins and ends."""
     lanes: Lanes | None = None
     """The loop that is taken several steps at a time, inside it."""
     unrolled: dict[Axis, Index] = field(default_factory=dict)
@@ -71,14 +68,14 @@ class EmitKernel:
             for scopes in kept:
                 scopes.pop()
 
-    def ends_of(self, axis: Axis) -> tuple[int | str, int | str, int]:
-        """Where the loop begins and ends, and what the number of its steps is a multiple of."""
-        return self.ends.get(axis, (axis.low, axis.high, axis.extent))
+    def ends_of(self, axis: Axis) -> Ends:
+        """Where the loop begins and ends."""
+        return self.ends.get(axis, Ends(axis.low, axis.high, axis.extent, axis.extent))
 
     @contextmanager
     def loop(self, axis: Axis) -> Iterator[None]:
-        low, high, _ = self.ends_of(axis)
-        with self.steps(axis, low, high):
+        ends = self.ends_of(axis)
+        with self.steps(axis, ends.low, ends.high):
             yield
 
     @contextmanager

@@ -9,7 +9,7 @@ from codegen import loops
 from codegen.fills import fill
 from codegen.index import Axis, Index, along
 from codegen.items import Lead, Loop
-from codegen.text import Function
+from codegen.text import plus
 from ir.program import Value
 
 if TYPE_CHECKING:
@@ -21,19 +21,12 @@ def run(emitter: Emitter, loop: Loop, low: int | str, high: int | str) -> None:
     k, f = emitter.k, emitter.k.f
     most = max(lead.ahead for lead in loop.leads)
     rest = [node for node in loop.body if not isinstance(node, Lead)]
-    with k.counted(low, after(f, high, most), written=loops.writes(emitter, loop)) as row:
+    with k.counted(low, plus(f, high, most), written=loops.writes(emitter, loop)) as row:
         for lead in loop.leads:
-            make(emitter, lead, low, after(f, row, lead.ahead - most))
-        k.counters[loop.axis] = after(f, row, -most)
+            make(emitter, lead, low, plus(f, row, lead.ahead - most))
+        k.counters[loop.axis] = plus(f, row, -most)
         with f.when(f(f"icmp sge i64 {k.counters[loop.axis]}, {low}")), k.scope():
             emitter.nodes(rest)
-
-
-def after(f: Function, x: int | str, n: int) -> str:
-    """``x + n``"""
-    if isinstance(x, int):
-        return str(x + n)
-    return f(f"add nsw i64 {x}, {n}") if n else x
 
 
 def make(emitter: Emitter, lead: Lead, low: int | str, row: str) -> None:

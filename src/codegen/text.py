@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from ir.types import DTYPES
 from ir.work import ACCESS
@@ -126,6 +126,16 @@ class Helper:
     @property
     def declaration(self) -> str:
         return f"declare {re.sub(r' %[a-z]+', '', self.head)}"
+
+
+class Ends(NamedTuple):
+    """Where a loop begins and ends, in numbers or registers; what the number of its steps is a
+    multiple of, and how many there are at least."""
+
+    low: int | str
+    high: int | str
+    multiple: int
+    least: int
 
 
 class Function:
@@ -358,6 +368,13 @@ class Function:
     def body(self) -> str:
         lines = ["entry:", *self.allocas, "  br label %start", "start:", *flat(self.lines), ""]
         return "\n".join(lines)
+
+
+def plus(f: Function, x: int | str, n: int) -> str:
+    """The number or register ``x + n``."""
+    if isinstance(x, int):
+        return str(x + n)
+    return f(f"add nsw i64 {x}, {n}") if n else x
 
 
 def flat(lines: Lines) -> Iterator[str]:
