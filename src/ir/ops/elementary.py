@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import e, log, pi, sqrt
+from math import e, inf, log, pi, sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -222,8 +222,9 @@ class LogOfSum(Elementwise):
     def partials(
         self, b: Builder, r: Value, x: Value, y: Value, wanted: Sequence[bool]
     ) -> tuple[Tangent, ...]:
-        infinite = b(ops.And(), b(ops.Equal(), x, y), b(ops.Equal(), r, x))
-        gap = b(ops.Select(), infinite, zeros(b, r.type), b(ops.Sub(), x, y))
+        infinite = b(ops.Equal(), b(ops.Abs(), x), full(b, inf, x.type))
+        alike = b(ops.And(), infinite, b(ops.Equal(), x, y))
+        gap = b(ops.Select(), alike, zeros(b, r.type), b(ops.Sub(), x, y))
         gap = gap if self.base == e else b(ops.Mul(), gap, full(b, log(self.base), r.type))
         return (
             b(ops.Logistic(), gap) if wanted[0] else None,
