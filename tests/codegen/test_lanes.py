@@ -354,3 +354,28 @@ def test_loops_are_written_in_vectors(machine: str, name: str, figures: Any) -> 
     }
     assert any(wanted), f"{pattern} in\n{text}"
     figures.add("loops written in vectors")
+
+
+@pytest.mark.parametrize("extent", [1_003, 1_000_003])
+def test_steps_left_over_have_no_code_of_their_own(extent: int) -> None:
+    """Where a loop only writes: the last vector overlaps the one before, in blocks too."""
+    f = jit(lambda x: np.sqrt(x) + 1)
+    x = np.arange(float(extent))
+    same_arrays([f(x)], [np.sqrt(x) + 1])
+    assert len(re.findall(r"@llvm\.sqrt\S*\(<", f.lower(x).llvm)) >= 1
+    assert not re.findall(r"= call double @llvm\.sqrt", f.lower(x).llvm)
+
+
+def test_what_is_read_and_written_is_run_once() -> None:
+    """A sum, and an array that is added to: no element counts twice."""
+    x = whole(0, "f64", 1_003)
+    agree("wider", lambda x: (np.sum(x), np.cumsum(x), x.dot(x)), x)
+    base = whole(1, "f64", 1_003)
+
+    def grown(x: Any, y: Any) -> Any:
+        y = y + 0.0
+        y[...] = y + x
+        y[1:] += x[:-1]
+        return y
+
+    agree("wider", grown, x, base)
