@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LEAST = 3
 """Reads of different elements from which a window pays."""
+BATCHED = 10
+"""Rows from which it pays inside other loops: their steps could be lanes instead."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,9 @@ def moving(pad: Equation, cuts: Sequence[Equation]) -> Window | None:
     dim = next((d for d, n in enumerate(reach) if n), len(reach))
     if not whole[:dim] == part[:dim] == read[:dim] or prod(whole[dim + 1 :]) < 2:
         return None
-    fits = whole[dim] == read[dim] + reach[dim] and min(part[dim], read[dim]) > 1
-    return Window(dim, reach[dim]) if fits else None
+    exact = whole[dim] == read[dim] + reach[dim] and min(part[dim], read[dim]) > 1
+    pays = read[dim] >= BATCHED or prod(read[:dim]) == 1
+    return Window(dim, reach[dim]) if exact and pays else None
 
 
 def met(v: Value, reading: Mapping[Value, Sequence[Equation]], kept: set[Value]) -> Value:

@@ -52,7 +52,7 @@ def shared(links: Sequence[Equation], made_by: Mapping[Value, Equation]) -> list
 def worth(root: Value, links: Sequence[Equation], made_by: Mapping[Value, Equation]) -> bool:
     """Whether margins pay: several rows are read of what is computed element by element."""
     made = made_by.get(root)
-    if made is None or not isinstance(made.op, Elementwise):
+    if made is None or not isinstance(made.op, Elementwise) or root.type.info.kind != "float":
         return False
     starts = {link.op.starts for link in links}  # type: ignore[attr-defined]
     apart = [len(set(along)) > 1 for along in zip(*starts, strict=True)]
