@@ -91,6 +91,7 @@ intrinsic("sqrt", "sqrt", 8)
 def neg(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
     if kind.is_float:
         made = f(f"{f.freedom('fneg')} {kind.t} {xs[0]}")
+        f.negatives[made] = xs[0]
         if xs[0] in f.products:
             x, y, negated = f.products[xs[0]]
             f.products[made] = x, y, not negated
@@ -342,11 +343,19 @@ def erfinv(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
     return f(f"fptrunc {wide.t} {found} to {kind.t}")
 
 
+def falling(f: Function, kind: Kind, x: str) -> str:
+    """``exp(-abs(x))``"""
+    return FUNCTIONS["exp"][0](f, kind, (neg(f, kind, (magnitude(f, kind, (x,)),)),))
+
+
 @function("logistic", 29)
 def logistic(f: Function, kind: Kind, xs: tuple[str, ...]) -> str:
     """``1 / (1 + exp(-x))``, for x < 0 as ``exp(x) / (1 + exp(x))``, which may be denormal."""
     one, t = kind.number(1), kind.t
-    small = FUNCTIONS["exp"][0](f, kind, (neg(f, kind, (magnitude(f, kind, xs),)),))
+    size = f.negatives.get(
+        xs[0], xs[0]
+    )  # or that of -x, of which the small exponential is the same
+    small = f.once(("exp(-|x|)", size), lambda: falling(f, kind, size))
     below = f(f"fcmp olt {t} {xs[0]}, {kind.number(0)}")
     above = f(f"select {kind.bit} {below}, {t} {small}, {t} {one}")
     return f(f"fdiv {t} {above}, {f(f'fadd {t} {one}, {small}')}")

@@ -182,6 +182,10 @@ class Function:
         self.products: dict[str, tuple[str, str, bool]] = {}
         """Of products that need not be rounded before they are added to a sum: the factors, and
         whether it is the product negated."""
+        self.negatives: dict[str, str] = {}
+        """Of what a register is the negative."""
+        self.known: dict[Any, tuple[Lines, str, str]] = {}
+        """What was computed before, by what it is; the code that it stands in, and its register."""
         self.helpers: dict[str, Helper] = {}
         """Shared functions that it calls, by name."""
 
@@ -205,6 +209,14 @@ class Function:
         if self.level:
             self.levels[name] = self.level
         return name
+
+    def once(self, what: Any, make: Callable[[], str]) -> str:
+        """What ``make`` computes, unless it was computed before in the same straight-line code."""
+        lines, block, made = self.known.get(what, (None, "", ""))
+        if lines is not self.lines or block != self.block:
+            made = make()
+            self.known[what] = self.lines, self.block, made
+        return made
 
     def first(self, text: str) -> str:
         """An instruction where the function begins, behind those that came so before; its name."""

@@ -34,7 +34,7 @@ WITHIN = {
     "mean_wave": 1.0,
     "running_sum": 1.11,
     "stencil": 2.04,
-    "logistic_regression": 1.76,
+    "logistic_regression": 1.83,
     "perceptron": 2.86,
     "classifier": 2.14,
     "embedding": 2.12,

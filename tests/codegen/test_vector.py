@@ -187,3 +187,19 @@ def test_an_op_that_is_added_becomes_vectors() -> None:
     made = compile_program(b.finish(b(LogExpit(), b.param(type_of(x)))))
     np.testing.assert_allclose(made(x)[0], LogExpit().reference(x), rtol=1e-15)
     assert "call <" in made.llvm
+
+
+def test_both_slopes_of_a_log_of_a_sum_take_one_exponential() -> None:
+    """That of ``-|x - y|``, which is the same for both."""
+    f = grad(np.logaddexp, argnums=(0, 1))
+    text = jit(f).lower(0.5, 2.0).llvm
+    assert len(re.findall(r"call double @tracer\.exp", text)) == 1, text
+    for x, y in (
+        (0.5, 2.0),
+        (2.0, 0.5),
+        (1.0, 1.0),
+        (np.inf, np.inf),
+        (-np.inf, 3.0),
+        (800.0, 3.0),
+    ):
+        np.testing.assert_allclose(jit(f)(x, y), f(x, y), rtol=1e-15)
