@@ -130,6 +130,9 @@ class Cuts:
                 for axis in members:
                     inside = {p for p in together if axis.low < p < axis.high}
                     self.points[axis] = inside
+        for v, window in self.inlined.windows.items():
+            if v in self.spaces:
+                self.points[self.spaces[v].axes[window.dim]] = set()
 
     def is_pulled(self, eq: Equation) -> bool:
         """Whether loops over the equation's elements may be cut."""

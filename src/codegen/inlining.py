@@ -78,10 +78,13 @@ class Inlining(dict[Value, Equation]):
             self.again[result] = eq
         return None
 
-    def where(self, v: Value, at: tuple[Index, ...]) -> Equation | None:
-        """The equation to compute the element from where it is read; None where it is stored."""
+    def where(self, v: Value, at: tuple[Index, ...], stored: bool = True) -> Equation | None:
+        """The equation to compute the element from where it is read; None where it is stored.
+
+        What is read for an element that is computed anew may be neither stored nor shifted.
+        """
         found = self.get(v)
-        if found is None and v in self.again and is_shifted(at, v.type.shape):
+        if found is None and v in self.again and (not stored or is_shifted(at, v.type.shape)):
             return self.again[v]
         return self.anew.get(v) if found is None else found
 

@@ -11,6 +11,7 @@ from codegen.index import Index
 from codegen.items import (
     Close,
     Contraction,
+    Fill,
     HostCall,
     Item,
     Loop,
@@ -135,12 +136,17 @@ def together(tree: list[Node]) -> Iterator[list[Node]]:
             pass  # stands with the first loop of its strip
         elif begun and not isinstance(node, Close):
             yield part
-            part, begun = [node], not isinstance(node, Open)
+            part, begun = [node], not is_opening(node)
         else:
             part.append(node)
-            begun = begun or not isinstance(node, Open)
+            begun = begun or not is_opening(node)
     if part:
         yield part
+
+
+def is_opening(node: Node) -> bool:
+    """Whether the node only sets accumulators, in registers or in memory, for a loop behind it."""
+    return all(isinstance(item, Open | Fill) for item in leaves([node]))
 
 
 def memory_spans(plan: Plan, chunks: list[list[Node]]) -> dict[Value, int]:

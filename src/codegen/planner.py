@@ -159,10 +159,14 @@ class Planner:
 
     def pieces(self, eq: Equation, space: Space) -> None:
         """One item for each piece of the iteration space: where maps are piecewise, several."""
-        for piece in self.cuts.pieces(space):
+        window = self.plan.inlined.windows.get(eq.result)
+        pieces = self.cuts.pieces(space)
+        if window is not None:  # what reads something first, and margins where that is
+            pieces.sort(key=lambda piece: not piece.access(self.plan.inlined).access.reads)
+        for piece in pieces:
             kernel = piece.access(self.plan.inlined)
             item = Compute(eq, eq.result, *levels_of(piece.axes), cost=20)
-            if (window := self.plan.inlined.windows.get(eq.result)) is not None:
+            if window is not None:
                 item.levels = window.leading(item.levels, eq.result.type)
             self.add(item, kernel)
 

@@ -158,7 +158,7 @@ class EmitKernel:
         for scope in reversed(self.scopes):
             if (known := scope.get((value, place))) is not None:
                 return known
-        if (eq := self.inlined.where(value, at)) is not None:
+        if (eq := self.inlined.where(value, at, value in self.buffers)) is not None:
             found: Register = self.element(eq, at)
             self.scopes[-1][value, place] = found
             return found

@@ -10,6 +10,7 @@ from codegen.index import Axis
 from codegen.items import Carried, Close, Fill, Item, Lead, Loop, MemoryStep, Node, Open, aligned
 from codegen.parallel import region
 from codegen.strips import phases
+from ir.program import Value
 
 TRIES = 8
 """How many open loops an item looks at before it opens one of its own."""
@@ -33,6 +34,8 @@ class Body:
         self.open: dict[tuple[int, int, bool], list[int]] = {}
         self.place: dict[Item, int] = {}
         self.moved: dict[int, int] = {}
+        self.leading: dict[Value, int] = {}
+        """Where the rows of each window are made: all pieces of them in one place."""
         self.touched: list[set[object]] = []
         self.steps: list[tuple[int, int, bool] | None] = []
 
@@ -40,6 +43,8 @@ class Body:
         for item in self.items:
             group = self.group_for(item)
             self.place[item] = group
+            if len(item.levels) > self.depth and item.levels[self.depth].ahead:
+                self.leading[item.value] = group
             self.groups[group].append(item)
             self.touched[group].update(read.value for read in item.reads)
             self.touched[group].add(item.value)
@@ -101,6 +106,8 @@ class Body:
             if where is not None:
                 shares = aligned(item, self.depth, dependency)
                 first = max(first, where if shares else where + 1)
+        if self.leading.get(item.value, -1) >= first:
+            return self.leading[item.value]
         steps = (*item.levels[self.depth].steps, item.serial)
         candidates = self.open.setdefault(steps, [])
         start = bisect_left(candidates, first)

@@ -8,7 +8,7 @@ Halide (PLDI 2013), call it a sliding window.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -103,14 +103,26 @@ def met(v: Value, reading: Mapping[Value, Sequence[Equation]], kept: set[Value])
 
 
 def inside(program: Program, found: Iterable[Value]) -> set[Value]:
-    """What is computed for the windows alone, element by element."""
+    """What is computed for the windows alone, element by element; not what reads another window,
+    which has its place in the loop that moves that one."""
     made, reading = producers(program), readers(program)
+    fed: set[Value] = set()
+    for pad in found:
+        for cut in reading[pad]:
+            fed.update(pointwise(cut.result, reading))
     alone: set[Value] = set()
     waiting = [made[pad].operands[0] for pad in found]
     while waiting:
         v = waiting.pop()
-        single = len(reading[v]) == 1 and v not in program.results
+        single = len(reading[v]) == 1 and v not in program.results and v not in fed
         if single and v in made and isinstance(made[v].op, Elementwise):
             alone.add(v)
             waiting += made[v].operands
     return alone
+
+
+def pointwise(v: Value, reading: Mapping[Value, Sequence[Equation]]) -> Iterator[Value]:
+    """The values, each the only one, that are computed from another element by element."""
+    while len(found := reading.get(v, ())) == 1 and isinstance(found[0].op, Elementwise):
+        v = found[0].result
+        yield v

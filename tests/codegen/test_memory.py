@@ -20,7 +20,7 @@ from codegen.memory import STACK, leaves
 from codegen.plan import Plan, buffer_of
 from codegen.workspace import ALIGNMENT, Slots
 from ir.program import Program, Value
-from tracer import trace
+from tracer import grad, jit, trace
 
 SEEDS = range(400)
 
@@ -139,3 +139,27 @@ def test_a_long_chain_needs_two_places() -> None:
 
     _, storage = planned(trace(chain, "f64[1000]"))
     assert storage.workspace <= 2 * 8064
+
+
+def test_what_is_computed_anew_reads_what_is_computed_again() -> None:
+    """Neither of them lies in memory, though one is read at its own place."""
+
+    def f(u: Any) -> Any:
+        t = -(0.3 * u[:19] + u[2:] + u[2:] + 1.7 * u[1:20] + 0.5 * u[2:])
+        return np.concatenate([t[:, :1], 0.5 * t[:, 1:]], axis=1)
+
+    u = np.random.default_rng(0).normal(size=(21, 7))
+    np.testing.assert_allclose(jit(f)(u), f(u), rtol=1e-14)
+
+
+def test_accumulators_in_memory_stand_with_those_in_registers() -> None:
+    """The loop that sets some does not part the others from the loop that carries them."""
+
+    def f(u: Any) -> Any:
+        t = u - np.max(u, axis=1, keepdims=True)
+        p = np.pad(t, [(0, 0), (2, 2), (0, 1)])
+        s = np.where(p[:, 1:24, 1:34] > t, p[:, 1:24, 1:34], t)
+        return np.sum(np.sin(s[:21, :22, :31] + s[1:22, 1:, 2:]))
+
+    u = np.random.default_rng(0).normal(size=(23, 23, 33))
+    np.testing.assert_allclose(jit(grad(f))(u), grad(f)(u), rtol=1e-10, atol=1e-12)

@@ -185,3 +185,32 @@ def test_windows_that_stand_still_are_given_up() -> None:
     assert stuck
     assert make_plan(program).inlined.windows.keys() == wanted.keys() - stuck
     compare(twice(s), s.draw())
+
+
+def cut_before(u: Any) -> Any:
+    """The rows of a window are cut where a stored array is."""
+    t = np.concatenate([u[:5], u[5:]], axis=0)
+    return np.sum(np.abs(t[2:] - t[1:-1] + t[:-2]))
+
+
+def pads_in_pads(u: Any) -> Any:
+    """The rows of a window are those of a pad, in turn."""
+    t = np.pad(np.exp(np.pad(u, ((2, 0), (0, 0)))), ((0, 0), (0, 1)))
+    return t[:-2] + t[2:] + t[1:-1]
+
+
+def with_a_sum_before(u: Any) -> Any:
+    """A sum over the same rows stands before; margins without reads do not go there."""
+    return np.sum(laplacian(u) ** 2) + np.sum(u * u)
+
+
+@pytest.mark.parametrize("f", [grad(cut_before), pads_in_pads, value_and_grad(with_a_sum_before)])
+def test_rows_are_made_in_one_place(f: Callable[..., Any]) -> None:
+    assert compare(f, np.random.default_rng(0).normal(size=(23, 14)))
+
+
+def test_a_stencil_of_a_stencil_has_two_windows() -> None:
+    f = grad(lambda u: np.sum(np.sin(laplacian(laplacian(u))) * u[2:-2, 2:-2, 2:-2]))
+    u = np.random.default_rng(0).normal(size=(24, 24, 24))
+    assert compare(f, u)
+    assert jit(f).lower(u).plan.count(" ahead") == 2

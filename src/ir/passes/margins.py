@@ -8,7 +8,7 @@ not ask, and what the cotangent is computed of stands in the program once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan, prod
 
@@ -38,7 +38,9 @@ class Multiple:
 Parts = Mapping[Equation, Multiple]
 
 
-def shared(links: Sequence[Equation], made_by: Mapping[Value, Equation]) -> list[Parts]:
+def shared(
+    links: Sequence[Equation], made_by: Mapping[Value, Equation], pulled: Container[Value]
+) -> list[Parts]:
     """The slice_adds that add multiples of one array, for each that is worth margins."""
     if len(links) < LEAST:
         return []
@@ -46,19 +48,26 @@ def shared(links: Sequence[Equation], made_by: Mapping[Value, Equation]) -> list
     for link in links:
         path = list(multiples(link.operands[1], made_by))
         groups.setdefault(path[-1].root, {})[link] = path
-    return [nearest(group) for root, group in groups.items() if worth(root, list(group), made_by)]
+    return [
+        nearest(group)
+        for root, group in groups.items()
+        if (root in pulled or is_computed(made_by.get(root))) and worth(root, list(group))
+    ]
 
 
-def worth(root: Value, links: Sequence[Equation], made_by: Mapping[Value, Equation]) -> bool:
-    """Whether margins pay: several rows are read of what is computed element by element."""
-    made = made_by.get(root)
-    if made is None or not isinstance(made.op, Elementwise) or root.type.info.kind != "float":
-        return False
+def is_computed(eq: Equation | None) -> bool:
+    """Whether it is computed element by element, as what is pulled is."""
+    return eq is not None and isinstance(eq.op, Elementwise)
+
+
+def worth(root: Value, links: Sequence[Equation]) -> bool:
+    """Whether margins pay: several rows of floats are read."""
     starts = {link.op.starts for link in links}  # type: ignore[attr-defined]
     apart = [len(set(along)) > 1 for along in zip(*starts, strict=True)]
     row = apart.index(True) if True in apart else len(apart)
     inner = prod(root.type.shape[row + 1 :])
-    return len(starts) >= LEAST and inner > 1 and root.type.shape[row] > 1
+    several = len(starts) >= LEAST and inner > 1 and root.type.shape[row] > 1
+    return several and root.type.info.kind == "float"
 
 
 def multiples(v: Value, made_by: Mapping[Value, Equation]) -> Iterator[Multiple]:

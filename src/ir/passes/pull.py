@@ -7,7 +7,7 @@ of the padded slices is one loop over the array, and fuses with whatever makes a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ir import ops
 from ir.build import Builder, substitute
@@ -25,12 +25,8 @@ def pull(program: Program) -> Program:
     """Replace short chains of large slice_adds into a constant by sums of pads."""
     if not any(isinstance(eq.op, ops.SliceAdd) for eq in program.equations):
         return program
-    made_by, uses = producers(program), use_counts(program)
-    chains = {
-        eq.result: chain
-        for eq in program.equations
-        if isinstance(eq.op, ops.SliceAdd) and (chain := pullable(eq, made_by, uses))
-    }
+    made_by = producers(program)
+    chains = pullable(program, made_by)
     if not chains:
         return program
     b = Builder()
@@ -44,7 +40,7 @@ def pull(program: Program) -> Program:
         links = chains[eq.result]
         total = substitute(links[0].operands, renamed)[0]
         slices: dict[Equation, Iterator[Value]] = {}
-        for parts in margins.shared(links, made_by):
+        for parts in margins.shared(links, made_by, chains):
             slices |= dict.fromkeys(parts, margins.slices(b, parts, renamed))
         for link in links:
             part = next(slices[link]) if link in slices else padded(b, link, renamed)
@@ -54,27 +50,32 @@ def pull(program: Program) -> Program:
     return b.finish(*substitute(program.results, renamed), name=program.name)
 
 
-def pullable(
-    last: Equation, made_by: dict[Value, Equation], uses: dict[Value, int]
-) -> list[Equation]:
-    """The slice_adds that lead from a constant to ``last``, if they are few and large."""
-    chain = [last]
-    while len(chain) <= MANY:
-        base = made_by.get(chain[-1].operands[0])
-        if base is None or not isinstance(base.op, ops.Constant | ops.SliceAdd):
-            return []
-        if not all(map(is_large, chain)):
-            return []
-        if isinstance(base.op, ops.Constant):
-            if str(base.op.value) == "-0.0":  # a pad would add 0.0 to it
-                return []
-            chain.reverse()
-            alike = len(chain) > FEW and [len(g) for g in margins.shared(chain, made_by)]
-            return chain if len(chain) <= FEW or alike == [len(chain)] else []
-        if uses[base.result] > 1:
-            return []
-        chain.append(base)
-    return []
+Chains = dict[Value, list[Equation]]
+"""The slice_adds that lead from a constant to each value that is pulled."""
+
+
+def pullable(program: Program, made_by: Mapping[Value, Equation]) -> Chains:
+    """Chains of large slice_adds: the first few, or many that are parts of one array."""
+    uses, longest = use_counts(program), Chains()
+    for eq in program.equations:
+        if not isinstance(eq.op, ops.SliceAdd) or not is_large(eq):
+            continue
+        base = eq.operands[0]
+        if base in longest and uses[base] == 1 and len(longest[base]) < MANY:
+            longest[eq.result] = [*longest.pop(base), eq]
+        elif base in made_by and is_base(made_by[base]):
+            longest[eq.result] = [eq]
+    found = Chains()
+    for chain in longest.values():
+        alike = len(chain) > FEW and margins.shared(chain, made_by, found)
+        kept = chain if alike and len(alike[0]) == len(chain) else chain[:FEW]
+        found[kept[-1].result] = kept
+    return found
+
+
+def is_base(eq: Equation) -> bool:
+    """Whether slices are added to a constant, to which adding 0.0 changes nothing."""
+    return isinstance(eq.op, ops.Constant) and str(eq.op.value) != "-0.0"
 
 
 def is_large(eq: Equation) -> bool:
