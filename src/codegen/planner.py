@@ -322,7 +322,8 @@ class Planner:
         item.reads = list(kernel.access.reads)
         access = kernel.access
         item.branches, item.guards, item.calls = access.branches, access.guards, access.calls
-        item.serial |= bool(item.levels) and item.levels[-1].axis in access.guards
+        alone = any(level.ahead for level in item.levels)  # what makes a window's rows
+        item.serial |= bool(item.levels) and item.levels[-1].axis in access.guards and not alone
         self.wait(item, item.eq)
         for read in item.reads:
             makers = self.plan.definitions.get(read.value, [])

@@ -9,6 +9,7 @@ from codegen import loops
 from codegen.fills import fill
 from codegen.index import Axis, Index, along
 from codegen.items import Lead, Loop
+from codegen.space import places
 from codegen.text import plus
 from ir.program import Value
 
@@ -54,6 +55,7 @@ def zeros(emitter: Emitter, v: Value, row: Index) -> None:
     k, buffer = emitter.k, emitter.k.buffers[v]
     window = buffer.window
     assert window is not None
-    outer = [0] * buffer.dims.index(window.dim)
+    outer = buffer.shape[: buffer.dims.index(window.dim)]
     whole = replace(buffer, window=None)
-    fill(k, whole, (*outer, row % window.rows), k.const(0, buffer.dtype))
+    for at in places(outer):
+        fill(k, whole, (*at, row % window.rows), k.const(0, buffer.dtype))
