@@ -17,8 +17,9 @@ from ir.program import Equation, Program, Value
 
 UNROLLED = 64
 """Steps of a fold, over all elements of a small value, that are unrolled with it."""
-PIECES = 4096
-"""Pieces that a space is cut into; beyond that each element chooses at run time."""
+PIECES, GRID = 4096, 256
+"""Pieces that a space is cut into along one axis, and along several; beyond that each element
+chooses at run time."""
 SHARED = 6
 """Cuts that loops over the same steps share; with more, each has only its own."""
 
@@ -147,7 +148,8 @@ class Cuts:
         """The space cut along the dimensions of its result."""
         own = space.access(self.inlined).access.splits
         cut = [self.ranges(axis, own) for axis in space.axes]
-        if prod(map(len, cut)) == 1 or prod(map(len, cut)) > PIECES:
+        several = sum(len(ranges) > 1 for ranges in cut) > 1
+        if not 1 < prod(map(len, cut)) <= (GRID if several else PIECES):
             return [space]
         return [
             Space(space.eq, [Axis(*ends) for ends in piece], space.folds, space.accumulators)
