@@ -214,10 +214,17 @@ def replaced(index: Index, by: Mapping[Any, Index]) -> Index:
     """The index with other indices in the place of some loops."""
     if isinstance(index, int):
         return index
-    total: Index = index.constant
+    terms: dict[Atom, int] = {}
+    constant = index.constant
     for atom, n in index.terms:
-        total = total + replaced_atom(atom, by) * n
-    return total
+        found = replaced_atom(atom, by)
+        if isinstance(found, int):
+            constant += n * found
+            continue
+        constant += n * found.constant
+        for inner, m in found.terms:
+            terms[inner] = terms.get(inner, 0) + n * m
+    return affine(terms, constant)
 
 
 def replaced_atom(atom: Atom, by: Mapping[Any, Index]) -> Index:
