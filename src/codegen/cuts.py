@@ -97,7 +97,10 @@ class Cuts:
         return made
 
     def find(self) -> None:
-        """Cut every space where its own maps change piece, and where its neighbours are cut."""
+        """Cut every space where its own maps change piece, and where its neighbours are cut.
+
+        What reads a window stands in the loop that moves it, over all rows.
+        """
         classes = Classes()
         whole: set[Axis] = set()
         for eq in self.program.equations:
@@ -131,7 +134,7 @@ class Cuts:
                 for axis in members:
                     inside = {p for p in together if axis.low < p < axis.high}
                     self.points[axis] = inside
-        for v, window in self.inlined.windows.items():
+        for v, window in self.inlined.windows.items():  # whose rows are made one by one
             if v in self.spaces:
                 self.points[self.spaces[v].axes[window.dim]] = set()
 

@@ -120,7 +120,7 @@ class Inlining(dict[Value, Equation]):
         then split into the same pieces.
         """
         op = eq.op
-        if isinstance(op, COUNTED):
+        if isinstance(op, FREE):
             return True
         if not self.windows.keys().isdisjoint(eq.results):
             return False
@@ -233,5 +233,8 @@ def read_once_and_scattered(program: Program) -> set[Value]:
 
 
 POINTWISE = (Elementwise, ops.Select)
+"""Ops whose elements are computed from the operands' at the same place."""
 COMPUTED = (*POINTWISE, ops.Gather)
-COUNTED = (ops.Constant, ops.Iota)
+"""Ops that may be computed where what they give is added."""
+FREE = (ops.Constant, ops.Iota)
+"""Ops that read nothing."""

@@ -322,8 +322,9 @@ class Planner:
         item.reads = list(kernel.access.reads)
         access = kernel.access
         item.branches, item.guards, item.calls = access.branches, access.guards, access.calls
-        alone = any(level.ahead for level in item.levels)  # what makes a window's rows
-        item.serial |= bool(item.levels) and item.levels[-1].axis in access.guards and not alone
+        innermost = item.levels[-1].axis if item.levels else None
+        in_window = any(level.ahead for level in item.levels)  # it stands with what reads its rows
+        item.serial |= innermost in access.guards and not in_window
         self.wait(item, item.eq)
         for read in item.reads:
             makers = self.plan.definitions.get(read.value, [])

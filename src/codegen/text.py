@@ -105,6 +105,7 @@ HIDDEN = 'call i64 asm "", "=r,0"(i64 {})'
 """The same number, as one that LLVM cannot follow: what it would make of loops whose addresses are
 sums of counters is as fast, and takes up to a third of its time (docs/decisions/0017)."""
 HERE = nullcontext()
+"""Where code is being written already."""
 SHORT = 4
 """Steps of a loop that is written out step by step."""
 
@@ -234,6 +235,7 @@ class Function:
 
     @contextmanager
     def moved(self, level: int) -> Iterator[None]:
+        """Write right before the loop that so many are around."""
         kept = self.lines, self.level, (self.cost, self.accesses)
         self.lines, self.level = self.before[level], level
         self.cost, self.accesses = self.spent[level]

@@ -161,8 +161,7 @@ class Trial:
         """How far apart the lanes write; None if they may meet."""
         found = self.plan_target(item)
         buffer = self.storage.buffers[item.value]
-        position = flat([found[d] for d in buffer.dims], buffer.shape)
-        return step_of(position, self.level(item).axis) or None
+        return step_of(buffer.position(found), self.level(item).axis) or None
 
     def plan_target(self, item: Update) -> Sequence[Index]:
         kernel = PlanKernel(self.plan.inlined)
@@ -183,7 +182,11 @@ class Trial:
         if item not in self.found:
             axis, buffers = self.level(item).axis, self.storage.buffers
             self.found[item] = [
-                Reach(read, buffers[read.value], step_of(place(buffers[read.value], read), axis))
+                Reach(
+                    read,
+                    buffers[read.value],
+                    step_of(buffers[read.value].position(read.index), axis),
+                )
                 for read in item.reads
                 if read.value in buffers
             ]
@@ -320,11 +323,8 @@ class Trial:
 
     def unknown(self, item: Item) -> bool:
         """Whether it calls a function that the machine has for single numbers only."""
-        names, dtype = (
-            {BEHIND[name] for name in item.calls if name in BEHIND},
-            item.value.type.dtype,
-        )
-        return not all(self.chooser.target.vector_variants(name, dtype) for name in names)
+        known, dtype = self.chooser.target.vector_variants, item.value.type.dtype
+        return not all(known(BEHIND[name], dtype) for name in item.calls if name in BEHIND)
 
     def vector(self, width: int) -> Vector:
         return Vector(
@@ -340,10 +340,6 @@ BUSY, SLACK = 8, 4
 
 def extents(levels: Sequence[Level]) -> list[int]:
     return [level.axis.extent for level in levels]
-
-
-def place(buffer: Buffer, read: Read) -> Index:
-    return buffer.position(read.index)
 
 
 def step_of(position: Index, axis: Axis) -> int | None:

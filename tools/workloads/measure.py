@@ -26,7 +26,7 @@ SETTLE = 0.03
 ALONE = "alone"
 """What is added to the name of a library that is timed without Python's calls."""
 
-FRESH = 5
+FRESH = 11
 """First calls of each library that are timed, in turns, each of a function made anew; one if turns
 take no time."""
 

@@ -22,7 +22,6 @@ from ir.program import Equation, Value
 LEAST = 3
 """Parts that are worth an array with margins."""
 
-
 Factor = tuple[Op, float]
 """A product with a constant, or a quotient."""
 
@@ -36,6 +35,7 @@ class Multiple:
 
 
 Parts = Mapping[Equation, Multiple]
+"""The slice_adds of one array, and what each adds of it."""
 
 
 def shared(
@@ -86,13 +86,14 @@ def scaled(eq: Equation, made_by: Mapping[Value, Equation]) -> Multiple | None:
     """The operand and its factor where the equation is a multiple by a finite constant."""
     if isinstance(eq.op, ops.Neg):
         return Multiple(eq.operands[0], ((ops.Mul(), -1.0),))
-    if not isinstance(eq.op, ops.Mul | ops.Div):
-        return None
-    for x, by in (eq.operands, eq.operands[::-1]):
+    orders = [eq.operands] if isinstance(eq.op, ops.Div) else []
+    if isinstance(eq.op, ops.Mul):
+        orders = [eq.operands, eq.operands[::-1]]
+    for x, by in orders:
         op = made_by[by].op if by in made_by else None
         if isinstance(op, ops.Constant) and isfinite(op.value):
-            zero = isinstance(eq.op, ops.Div) and (x is not eq.operands[0] or not op.value)
-            return None if zero else Multiple(x, ((eq.op, op.value),))
+            by_zero = isinstance(eq.op, ops.Div) and op.value == 0
+            return None if by_zero else Multiple(x, ((eq.op, op.value),))
     return None
 
 

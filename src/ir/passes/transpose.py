@@ -18,8 +18,8 @@ def transpose(linear: Program, residuals: int) -> Program:
     """Map cotangents of the results to cotangents of the parameters after the ``residuals``.
 
     The cotangent of a value that is read in parts (slices, gathers) grows in place, in zeros that
-    are made once, so reading n elements costs O(n) in reverse too. What the whole was computed with
-    element by element is added last; else the parts grow in the cotangent that there is.
+    are made once, so reading n elements costs O(n) in reverse too. If the whole has a cotangent
+    before, they grow in that; but one that was computed element by element is added to them.
     """
     linear = inline_bodies(linear)
     tangents = linear.params[residuals:]
