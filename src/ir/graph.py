@@ -6,7 +6,7 @@ equations takes thirty times as long as a sweep. The graphs are for what is a qu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ir.program import Block, Equation, Program, Value
@@ -40,20 +40,31 @@ def dataflow(block: Block) -> nx.DiGraph[int]:
     return graph
 
 
-def needed(block: Block) -> set[int]:
+def ancestors(graph: nx.DiGraph[int]) -> set[int]:
     """Positions of the equations that a result or an effect depends on."""
     import networkx as nx  # noqa: PLC0415
 
-    return set(nx.ancestors(dataflow(block), RESULTS))
+    return set(nx.ancestors(graph, RESULTS))
 
 
-def topological(block: Block) -> Iterator[Equation]:
-    """The equations in an order in which every operand comes before its readers."""
+def needed(block: Block) -> set[int]:
+    """The same of a block; the rest is dead code."""
+    return ancestors(dataflow(block))
+
+
+def topological(graph: nx.DiGraph[int]) -> Iterator[int]:
+    """Positions of the equations in an order in which operands come before their readers."""
     import networkx as nx  # noqa: PLC0415
 
-    for n in nx.topological_sort(dataflow(block)):
-        if n != RESULTS:
-            yield block.equations[n]
+    return (n for n in nx.topological_sort(graph) if n != RESULTS)
+
+
+def merged(graph: nx.DiGraph[int], repeated: Mapping[int, int]) -> nx.DiGraph[int]:
+    """The graph in which what reads a repeated equation reads the one that it repeats."""
+    for n, first in repeated.items():
+        graph.add_edges_from([(first, reader) for reader in graph.successors(n)])
+    graph.remove_nodes_from(repeated)
+    return graph
 
 
 def upstream(block: Block, targets: Iterable[Value]) -> set[Value]:

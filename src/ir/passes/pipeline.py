@@ -20,7 +20,7 @@ from ir.verify import verify
 
 Pass = Callable[[Program], Program]
 
-CLEANUP: tuple[Pass, ...] = (dce, simplify, fold, cse, dce)
+CLEANUP: tuple[Pass, ...] = (dce, simplify, fold, cse)
 """What keeps a program's meaning under every further transform."""
 
 COMPILE: tuple[Pass, ...] = (
