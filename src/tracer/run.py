@@ -72,6 +72,12 @@ class Table:
                 self.size -= self.kept.popitem(last=False)[1].size
         return found
 
+    def clear(self) -> None:
+        """Forget every program."""
+        with self.lock:
+            self.kept.clear()
+            self.size = 0
+
     def full(self) -> bool:
         return len(self.kept) > self.programs or self.size > self.equations
 

@@ -16,10 +16,13 @@ import pytest
 pytest.importorskip("typer")
 pytest.importorskip("rich")
 
-from tools.workloads.measure import Figures, Line, Pace, Start, agree, in_turns, start
-from tools.workloads.peers import Bound
+from tools.workloads.measure import Figures, Line, Pace, Start, agree, first_call, in_turns, start
+from tools.workloads.peers import Bound, tracer_peer
 from tools.workloads.registry import WORKLOADS
 from tools.workloads.report import mean_ratio, parts, plain, summary, update, verdict
+
+import tracer
+from tracer import reverse
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--quick", "--rounds", "2", "--seconds", "0")
@@ -157,6 +160,18 @@ def test_turns_alternate():
     assert turns.count("tracer") == 3
     assert len(found.seconds["tracer"]) == len(found.seconds["other"]) == 4
     assert len(found.ratios["other"]) == 4
+
+
+def test_a_first_call_derives_anew(monkeypatch):
+    """Though the same gradient was compiled before, in the turn of which nothing is timed."""
+    derived = []
+    make = reverse.transpose
+    monkeypatch.setattr(reverse, "transpose", lambda *args: derived.append(args) or make(*args))
+    w = WORKLOADS["gradient of 10 numbers"]
+    for n in range(1, 4):
+        took = first_call(tracer_peer(tracer.get_num_threads()), w, (np.ones(10),), Pace(1, 0.0))
+        assert len(derived) == n
+        assert took["whole"] > took["trace"] > 0
 
 
 def test_the_clock_of_work_does_not_count_waiting():

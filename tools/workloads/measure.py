@@ -180,9 +180,12 @@ def first_calls(
 def first_call(
     peer: Peer, workload: Workload, args: tuple[Any, ...], pace: Pace
 ) -> dict[str, float]:
-    """Seconds of the first call of a fresh function, and of its parts if it is ours."""
+    """Seconds of the first call of a fresh function, and of its parts if it is ours: nothing that
+    was derived of an equal function is there to be found."""
     given = tuple([mapped(peer.give, x) for x in args])
     function, parts = peer.derived(workload), {}
+    if peer.forget is not None:
+        peer.forget()
     started, worked = CLOCK(), CLOCKS[pace.clock]()
     if peer.name == "tracer":
         parts = called_by_part(function, given)

@@ -52,7 +52,8 @@ class Peer:
 
     ``derived(workload)`` is a fresh function, which was never called; ``give`` and ``take`` convert
     arrays, outside the clock; ``wait`` ends a call whose result is not there yet. ``compiles`` says
-    that first calls compile, ``value_only`` that there are no derivatives.
+    that first calls compile, ``value_only`` that there are no derivatives; ``forget`` drops what
+    was derived of functions before, which a first call would find if they were the same.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Peer:
     give: Callable[[Array], Any] = lambda x: x
     take: Callable[[Any], Array] = np.asarray
     wait: Callable[[Any], Any] | None = None
+    forget: Callable[[], None] | None = None
     compiles: bool = False
     value_only: bool = False
 
@@ -127,7 +129,8 @@ def tracer_peer(threads: int) -> Peer:
     def derived(w: Workload) -> Function:
         return tracer.jit(w.derive(of, bound(w, xp)))  # type: ignore[no-any-return]
 
-    return Peer("tracer", version("tracer"), derived, compiles=True)
+    forget = importlib.import_module("tracer.run").TABLE.clear
+    return Peer("tracer", version("tracer"), derived, forget=forget, compiles=True)
 
 
 def jax_peer(threads: int) -> Peer:
