@@ -9,12 +9,13 @@ from typing import Any
 
 from codegen.index import Affine, Axis, Data, Index, axes_of, bounds
 from codegen.inlining import Inlining
-from ir.program import Value, record
+from ir.program import Value
+from ir.record import equated, record
 from ir.scalar import Accumulators
 from ir.types import ArrayType
 
 
-@dataclass(frozen=True, slots=True)
+@equated
 class Read:
     """One element read of a value that is stored somewhere."""
 

@@ -6,7 +6,8 @@ There is one for each op and dtype, instead of loops wherever accumulators meet.
 from __future__ import annotations
 
 from codegen.functions import FUNCTIONS
-from codegen.text import Function, Helper, Kind, kind_of
+from codegen.helper import Helper
+from codegen.text import Function, Kind, kind_of
 
 STEP = 8
 """Elements of blocks that are combined at a time."""

@@ -9,6 +9,7 @@ from typing import Any
 from codegen import blocks, loops
 from codegen.buffers import Buffer
 from codegen.callbacks import address
+from codegen.counters import At
 from codegen.held_sums import HeldSums
 from codegen.index import Index
 from codegen.items import (
@@ -35,7 +36,7 @@ from codegen.lane_sums import LaneSums
 from codegen.pairwise import Pairwise, cut_at, taken_around
 from codegen.plan import PASSED
 from codegen.registers import Accumulator, Register
-from codegen.scalar import At, EmitKernel
+from codegen.scalar import EmitKernel
 from codegen.text import Kind
 from codegen.vectors import Vector
 from ir.program import Value

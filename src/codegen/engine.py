@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import weakref
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import numpy as np
 
 from codegen import pool, runtime
 from codegen.backend import backend, parse
+from codegen.helper import Helper
 from codegen.items import HostCall
 from codegen.lower import SHARE, Module, lower, module_of
 from codegen.memory import store
@@ -26,9 +28,9 @@ from codegen.native.linkage import SIGNATURES
 from codegen.native.signature import Signature
 from codegen.native.table import Table
 from codegen.planner import make_plan
+from codegen.runtime import Main
 from codegen.show import show_plan
 from codegen.target import Target, address, host, vector_address
-from codegen.text import Helper
 from ir.op import Array
 from ir.passes.pipeline import COMPILE, paused_collector, run
 from ir.program import Program
@@ -94,7 +96,7 @@ def imports(module: Module, target: Target) -> list[tuple[str, int]]:
     found = []
     for name, dtype in module.symbols:
         if (name, dtype) == SHARE:
-            found.append((name, share_address(target)))
+            found.append((name, pool_address("share", target)))
             continue
         if not dtype:
             found.append((name, capi.address(name)))
@@ -115,14 +117,14 @@ def helper_address(helper: Helper, target: Target) -> int:
         return HELPERS[helper.name, target].addresses[helper.name]
 
 
-def share_address(target: Target) -> int:
-    """The function that shares blocks out to threads; the pool is made when it is first needed."""
+def pool_address(name: str, target: Target) -> int:
+    """A function of the pool, which is made when it is first needed."""
     with LOCK:
         if not pool.POOL:
             module = Module(pool.TEXT, tuple([(name, "") for name in pool.FUNCTIONS]), pool.EXPORTS)
             code = code_of(module, target)
             pool.start(code.addresses, code)
-        return int(pool.POOL[0]["share"])
+        return int(pool.POOL[0][name])
 
 
 def code_of(module: Module, target: Target) -> Code:
@@ -182,12 +184,11 @@ class Compiled:
         self.natives = [item.native for item in plan.items if isinstance(item, HostCall)]
         """What the code calls, kept as long as the code."""
         self.effects = plan.effects
+        self.main = self.made_main()
         self.table = None if signature is None else self.made_table(signature)
         self.written: list[Table] = []
         """The tables of calls with ``out=``."""
-        self.run = runtime.caller(
-            self.code.addresses["main"], program, storage.workspace, plan.effects
-        )
+        self.run = runtime.caller(self.main, program, storage.workspace, plan.effects)
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -200,9 +201,17 @@ class Compiled:
         """One fresh array for each result; raises what a failing check says."""
         return self.run(arrays)
 
+    def made_main(self) -> Main:
+        """The function that runs the program, and the region that it is told of."""
+        if not self.module.blocks:
+            return Main(self.code.addresses["main"])
+        (task,) = self.code.addresses.values()
+        told = (ctypes.c_int64 * 2)(task, self.module.blocks)
+        return Main(pool_address("lone", self.target), told)
+
     def made_table(self, signature: Signature) -> Table:
         """What the native entry reads to serve calls of a signature by this code."""
-        return Table(signature, self.code.addresses["main"], self.workspace, len(self.effects))
+        return Table(signature, self.main, self.workspace, len(self.effects))
 
     def enter(self, callable_: Any) -> None:
         """Make this program the first that native calls of the object try."""

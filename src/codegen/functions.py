@@ -304,6 +304,7 @@ def library_call(f: Function, name: str, kind: Kind, xs: tuple[str, ...]) -> str
 
 
 def one_call(f: Function, callee: str, kind: Kind, xs: tuple[str, ...]) -> str:
+    f.calls += 1
     return f(f"call {kind.t} @{callee}({', '.join(f'{kind.t} {x}' for x in xs)}) #0")
 
 

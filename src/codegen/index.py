@@ -7,9 +7,10 @@ the planner can ask whether two reads meet at one place. An expression without a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any, Union
+
+from ir.record import equated
 
 BIRTHS = count()
 Order = tuple[Any, ...]
@@ -34,7 +35,7 @@ class Axis:
         return self.high - self.low
 
 
-@dataclass(frozen=True, slots=True)
+@equated
 class Quotient:
     """``whole // divisor`` where that is not affine."""
 
@@ -51,7 +52,7 @@ class Quotient:
         return low // self.divisor, high // self.divisor
 
 
-@dataclass(frozen=True, slots=True)
+@equated
 class Remainder:
     """``whole % divisor`` where that is not affine."""
 
@@ -67,7 +68,7 @@ class Remainder:
         return 0, self.divisor - 1
 
 
-@dataclass(frozen=True, slots=True)
+@equated
 class Data:
     """A number that the program computes, clamped to ``[0, extent)``; in each lane its own, where
     there are several."""
@@ -91,7 +92,7 @@ Atom = Axis | Quotient | Remainder | Data
 Index = Union["Affine", int]
 
 
-@dataclass(frozen=True, slots=True)
+@equated
 class Affine:
     """``constant + sum(coefficient * atom)``, the terms in order."""
 

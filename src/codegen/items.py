@@ -14,10 +14,11 @@ from codegen.access import Read
 from codegen.index import Affine, Axis, Index, along, bounds
 from codegen.kernels.products import Product
 from codegen.text import SHORT
-from ir.program import Equation, Value, record
+from ir.program import Equation, Value
+from ir.record import equated, record
 
 
-@dataclass(frozen=True, slots=True)
+@equated
 class Level:
     """One loop of an item: along dimension ``dim`` of its value, or along a fold (then None)."""
 

@@ -55,7 +55,7 @@ def run_steps(emitter: Emitter, loop: Loop) -> None:
         return overlapping(emitter, loop, vector, ends)
     middle, rest = parted(k.f, ends, vector.width)
     with (
-        k.between(low, middle),
+        nullcontext() if ends.least >= vector.width else k.between(low, middle),
         in_lanes(emitter, loop, vector),
         k.steps(loop.axis, low, middle, vector.width, writes(emitter, loop)),
     ):

@@ -12,22 +12,25 @@ from codegen.buffers import Buffer, Storage
 from codegen.choosing import choose
 from codegen.emit import Emitter
 from codegen.functions import operand_count, symbol
+from codegen.helper import Helper
 from codegen.items import Effect, HostCall, Node
 from codegen.kernels.contraction import CALLS
-from codegen.parallel import Region, leaves
+from codegen.parallel import Region, leaves, work
 from codegen.plan import PASSED, Plan
 from codegen.scalar import EmitKernel
 from codegen.target import Target
-from codegen.text import MEMORY, TYPES, Function, Helper, number
+from codegen.text import MEMORY, TYPES, Function, number
 from ir.ops import Literal
 
+MAIN = 16
+"""How many times as much all regions do as the rest of a program, where that matters little."""
 SHARE = ("tracer.share", "")
 """The pool's function, as an imported symbol."""
 
 
 @dataclass(frozen=True)
 class Module:
-    """LLVM text with an entry function ``main(arguments, results, workspace) -> status``."""
+    """LLVM text with an entry function ``main(arguments, results, workspace, -) -> status``."""
 
     text: str
     symbols: tuple[tuple[str, str], ...]
@@ -40,6 +43,10 @@ class Module:
     """Whether LLVM may use the algebra of real numbers."""
     helpers: tuple[Helper, ...] = ()
     """The functions that it shares with other modules."""
+    blocks: int = 0
+    """Where the program is one region, how many blocks it has: the module is its task alone."""
+    light: tuple[str, ...] = ()
+    """Its functions in which LLVM's optimiser would find little to gain."""
 
 
 def lower(
@@ -61,11 +68,18 @@ def lower(
         *declarations(uses, [*functions, *(helpers if own else ())]),
     ]
     vectors = dict.fromkeys(symbol for f in functions for symbol in f.vectors)
-    shared = len(functions) > 1 and not count and any(storage.regions)
-    symbols = (*uses, *([SHARE] if shared else []))
-    exports = ("main", "executed") if count else ("main",)
-    shares = () if own else tuple(helpers)
-    return Module("\n".join(parts), symbols, exports, tuple(vectors), fastmath, shares)
+    lone = writer.lone
+    shared = not (lone or count) and any(storage.regions)
+    return Module(
+        "\n".join(parts),
+        symbols=(*uses, *([SHARE] if shared else [])),
+        exports=(functions[0].name, *(["executed"] if count else [])),
+        vectors=tuple(vectors),
+        fastmath=fastmath,
+        helpers=() if own else tuple(helpers),
+        blocks=lone.blocks if lone else 0,
+        light=() if fastmath else tuple([f.name for f in writer.light()]),
+    )
 
 
 def module_of(helper: Helper, triple: str) -> Module:
@@ -75,6 +89,8 @@ def module_of(helper: Helper, triple: str) -> Module:
     return Module("\n".join(parts), (), (helper.name,))
 
 
+TASK = "task"
+"""How the name of a region's function begins."""
 GIVEN = ("arguments", "results", "workspace")
 """What a call is given: tables of pointers to its arguments and results, and memory."""
 
@@ -89,6 +105,7 @@ class Writer:
         self.plan, self.storage, self.target = plan, storage, target
         self.count, self.fastmath = count, fastmath
         self.functions: list[Function] = []
+        self.chunks = list(zip(storage.chunks, storage.regions, strict=True))
 
     def function(self, name: str, head: str) -> Function:
         f = Function(name, self.count, self.fastmath, self.target.vector_variants)
@@ -96,18 +113,28 @@ class Writer:
         self.functions.append(f)
         return f
 
+    @property
+    def lone(self) -> Region | None:
+        """The region that is the whole program, if it is one, and no work is counted."""
+        found = [r for nodes, r in self.chunks if nodes]
+        return found[0] if len(found) == 1 and not self.count else None
+
     def written(self) -> list[Function]:
-        storage = self.storage
+        """All functions; the first is the one that others call."""
+        if self.lone:
+            for n, (nodes, found) in enumerate(self.chunks):
+                if found is not None:
+                    self.task(n, nodes, found)
+            return self.functions
         given = ", ".join([f"ptr %{name}" for name in GIVEN])
-        main = self.function("main", f"define i32 @main({given}) nounwind {{")
+        main = self.function("main", f"define i32 @main({given}, ptr %region) nounwind {{")
         status = begun(main)
         place = pointers(main, {name: f"%{name}" for name in GIVEN})
-        chunks = list(zip(storage.chunks, storage.regions, strict=True))
-        single = [node for nodes, found in chunks if found is None for node in nodes]
+        single = [node for nodes, found in self.chunks if found is None for node in nodes]
         short = sum(item.cost for node in single for item in leaves(node)) <= memory.WHOLE
-        for n, (nodes, found) in enumerate(chunks):
+        for n, (nodes, found) in enumerate(self.chunks):
             if found is not None:
-                self.region(main, n, nodes, found)
+                self.region(main, self.task(n, nodes, found), found)
             elif short:
                 self.emitter(main, nodes, status, place, missed=1).nodes(nodes)
             else:
@@ -117,6 +144,22 @@ class Writer:
         passed = main(f"icmp eq i32 {total}, {PASSED}")
         main.do(f"ret i32 {main(f'select i1 {passed}, i32 0, i32 {total}')}")
         return self.functions
+
+    def light(self) -> list[Function]:
+        """Of a program with regions, the functions that LLVM's optimiser would speed up little:
+        those whose loops wait for libraries, and ``main`` where regions do nearly all the work."""
+        alone, shared = (
+            sum(
+                work(node)
+                for nodes, found in self.chunks
+                if (found is None) == own
+                for node in nodes
+            )
+            for own in (True, False)
+        )
+        main = not self.lone and MAIN * alone <= shared
+        tasks = [f for f in self.functions if f.name.startswith(TASK) and not f.busy]
+        return [self.functions[0], *tasks] if main else tasks
 
     def emitter(
         self,
@@ -132,11 +175,12 @@ class Writer:
         k = EmitKernel(f, plan.inlined, storage.buffers, pointer, exact=plan.exact)
         return Emitter(k, status, missed, storage.partials, vectors)
 
-    def region(self, main: Function, n: int, nodes: list[Node], found: Region) -> None:
-        """The function of a block, ``(context, block)``, and the call that has all blocks run, by
-        the pool unless work is counted."""
+    def task(self, n: int, nodes: list[Node], found: Region) -> Function:
+        """The function of a block of a region, ``(context, block)``."""
+        linkage = "" if self.lone else "internal "
         f = self.function(
-            f"task{n}", f"define internal void @task{n}(ptr %context, i64 %block) nounwind {{"
+            f"{TASK}{n}",
+            f"define {linkage}void @{TASK}{n}(ptr %context, i64 %block) nounwind {{",
         )
         tables = {
             name: f.first(f"load ptr, ptr {at(f, '%context', n)}") for n, name in enumerate(GIVEN)
@@ -149,14 +193,18 @@ class Writer:
         run_block(self.emitter(f, nodes, "", pointers(f, tables, "%block"), found), found)
         f.settle()
         f.do("ret void")
+        return f
+
+    def region(self, main: Function, task: Function, found: Region) -> None:
+        """The call that has all blocks run, by the pool unless work is counted."""
         context = main.alloca("ptr", len(GIVEN))
         for n, name in enumerate(GIVEN):
             main.do(f"store ptr %{name}, ptr {at(main, context, n)}")
         if not self.count:
-            main.do(f"call void @{SHARE[0]}(ptr @{f.name}, ptr {context}, i64 {found.blocks})")
+            main.do(f"call void @{SHARE[0]}(ptr @{task.name}, ptr {context}, i64 {found.blocks})")
             return
         with main.loop(0, found.blocks) as block:
-            main.do(f"call void @{f.name}(ptr {context}, i64 {block})")
+            main.do(f"call void @{task.name}(ptr {context}, i64 {block})")
 
     def chunk(self, main: Function, n: int, nodes: list[Node], status: str, given: str) -> None:
         """A function of its own, and its call; it gives the number of the first check that failed,

@@ -12,11 +12,12 @@ from math import gcd, prod
 from typing import TYPE_CHECKING
 
 from codegen.buffers import Buffer
+from codegen.helper import Helper
 from codegen.items import FoldStep, Item, Loop
 from codegen.parallel import leaves
 from codegen.registers import Register
 from codegen.scalar import EmitKernel
-from codegen.text import TYPES, Ends, Function, Helper, kind_of
+from codegen.text import TYPES, Ends, Function, kind_of
 from ir import ops
 from ir.types import DTYPES
 
@@ -85,12 +86,18 @@ def blocks(
     axis, f = loops[0].axis, k.f
     whole = k.ends_of(axis)
     low, high = whole.low, whole.high
-    count = f(f"sub i64 {high}, {low}")
-    count = f(f"udiv i64 {f(f'add i64 {count}, {steps - 1}')}, {steps}")
+    alike = whole.multiple % steps == 0
+    if isinstance(low, int) and isinstance(high, int):
+        count: int | str = -(-(high - low) // steps)
+    else:
+        count = f(f"sub i64 {high}, {low}")
+        count = f(f"udiv i64 {f(f'add i64 {count}, {steps - 1}')}, {steps}")
     with k.counted(0, count, written=written) as block:
         begin = f(f"add nsw i64 {f(f'mul nsw i64 {block}, {steps}')}, {low}")
-        end = f(f"call i64 @llvm.smin.i64(i64 {f(f'add nsw i64 {begin}, {steps}')}, i64 {high})")
-        ends = Ends(begin, end, gcd(steps, whole.multiple), 1)
+        end = f(f"add nsw i64 {begin}, {steps}")
+        if not alike:
+            end = f(f"call i64 @llvm.smin.i64(i64 {end}, i64 {high})")
+        ends = Ends(begin, end, gcd(steps, whole.multiple), steps if alike else 1)
         k.ends.update({loop.axis: ends for loop in loops})
         yield
     k.ends.update({loop.axis: whole for loop in loops})

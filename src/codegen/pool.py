@@ -175,6 +175,23 @@ unlock:
 """Share a job's blocks out: start what workers are missing, wake them, help, and wait for them; a
 worker that has not woken when nothing is left is told to sleep on."""
 
+LONE = """
+define i32 @lone(ptr %arguments, ptr %results, ptr %workspace, ptr %region) nounwind {
+  %context = alloca [3 x ptr]
+  %second = getelementptr ptr, ptr %context, i64 1
+  %third = getelementptr ptr, ptr %context, i64 2
+  store ptr %arguments, ptr %context
+  store ptr %results, ptr %second
+  store ptr %workspace, ptr %third
+  %task = load ptr, ptr %region
+  %count = getelementptr i64, ptr %region, i64 1
+  %blocks = load i64, ptr %count
+  call void @share(ptr %task, ptr %context, i64 %blocks)
+  ret i32 0
+}
+"""
+"""The ``main`` of every program that is one region: of its task, and of how many blocks."""
+
 FUNCTIONS = (
     "pthread_create", "pthread_detach", "pthread_mutex_trylock", "pthread_mutex_unlock",
     "pthread_sigmask", "sem_init", "sem_post", "sem_trywait", "sem_wait", "sigfillset",
@@ -202,8 +219,8 @@ define void @reset() nounwind {
 """
 
 PAUSE_DECLARED = "declare void @llvm.x86.sse2.pause()\n" if X86 else ""
-TEXT = STATE + PAUSE_DECLARED + WAIT + RUN + SHARE + DECLARATIONS
-EXPORTS = ("share", "reset", "wanted")
+TEXT = STATE + PAUSE_DECLARED + WAIT + RUN + SHARE + LONE + DECLARATIONS
+EXPORTS = ("share", "lone", "reset", "wanted")
 POOL: list[Any] = []
 """The pool's code, once it is made: it stays for the life of the process."""
 
@@ -238,11 +255,10 @@ def set_num_threads(n: int) -> None:
         ctypes.c_int64.from_address(POOL[0]["wanted"]).value = n - 1
 
 
-def start(addresses: dict[str, int], code: Any) -> int:
-    """Set the pool up when its code is in memory; the address of ``share``."""
+def start(addresses: dict[str, int], code: Any) -> None:
+    """Set the pool up when its code is in memory."""
     POOL[:] = [addresses, code]
     reset = ctypes.CFUNCTYPE(None)(addresses["reset"])
     reset()
     ctypes.c_int64.from_address(addresses["wanted"]).value = get_num_threads() - 1
     os.register_at_fork(after_in_child=reset)
-    return addresses["share"]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from codegen.index import Index
 from codegen.text import Function, Kind, kind_of
-from ir.program import Value, record
+from ir.program import Value
+from ir.record import record
 from ir.types import ArrayType
 
 if TYPE_CHECKING:

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ir.op import Array
 from ir.program import Equation, Program
 
-ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 4)
 Caller = Callable[[Sequence[Array]], list[Array]]
 
 
+@dataclass(frozen=True)
+class Main:
+    """``(arguments, results, workspace, region) -> status`` in memory, and the last of these: a
+    task and its number of blocks, for code that serves every program of one region."""
+
+    address: int
+    region: ctypes.Array[ctypes.c_int64] | None = None
+
+    @property
+    def told(self) -> int:
+        """Where the region is described, or null."""
+        return 0 if self.region is None else ctypes.addressof(self.region)
+
+
 def caller(
-    address: int, program: Program, workspace: int, effects: Sequence[Equation] = ()
+    main: Main, program: Program, workspace: int, effects: Sequence[Equation] = ()
 ) -> Caller:
-    """A Python function that runs the code at ``address`` on arrays of the program's types."""
-    entry = ENTRY(address)
+    """A Python function that runs the code on arrays of the program's types."""
+    entry = ENTRY(main.address)
     types = [(v.type.shape, v.type.numpy) for v in program.results]
     expected = [(v.type.shape, v.type.numpy) for v in program.params]
 
@@ -35,7 +50,7 @@ def caller(
         base = 0
         if scratch is not None:
             base = -(-scratch.ctypes.data // 64) * 64
-        status = entry(pointers(arrays), pointers(results), base)
+        status = entry(pointers(arrays), pointers(results), base, main.told)
         if status:
             failed(effects[status - 1])
         return results

@@ -11,8 +11,9 @@ from typing import Any
 from codegen import lanes
 from codegen.access import Within, within
 from codegen.buffers import Buffer
+from codegen.counters import At, Counters
 from codegen.functions import FUNCTIONS, convert
-from codegen.index import Affine, Axis, Data, Index, Quotient, bounds, replaced
+from codegen.index import Affine, Axis, Data, Index, bounds
 from codegen.inlining import Inlining
 from codegen.lanes import Lanes
 from codegen.registers import EmitSource, Register, together
@@ -20,13 +21,12 @@ from codegen.text import MEMORY, Ends, Function, Kind, kind_of, number
 from ir.program import Equation, Value
 from ir.scalar import Accumulators
 
-At = tuple[Index, ...]
 Folding = Callable[[Accumulators, Callable[..., Accumulators], bool], Accumulators]
 """What stands for a fold when its loops are open already: inits, step, reassociate -> values."""
 
 
 @dataclass
-class EmitKernel:
+class EmitKernel(Counters):
     """Writes elements into a function; remembers what it has computed, by scope."""
 
     f: Function
@@ -44,9 +44,7 @@ class EmitKernel:
     lanes: Lanes | None = None
     """The loop that is taken several steps at a time, inside it."""
     unrolled: dict[Axis, Index] = field(default_factory=dict)
-    """Loops that are written out step by step, and the step that is being written."""
     homes: list[int] = field(default_factory=list)
-    """For each loop that is open, the scope right around it."""
     written: list[Set[Buffer] | None] = field(default_factory=list)
     """For each loop that is open, the buffers that are written in it; None where any may be."""
     branches: list[int] = field(default_factory=list)
@@ -119,26 +117,6 @@ class EmitKernel:
         with self.f.when(self.f(f"icmp slt i64 {low}, {high}")), self.scope():
             yield
 
-    # What does not change in a loop is written before it.
-
-    def home(self, level: int) -> int:
-        """The scope of what is written with so many loops around it."""
-        return self.homes[level] if level < len(self.homes) else -1
-
-    def level_of(self, index: Index) -> int:
-        """How many loops at least are around what depends on the index."""
-        level = 0
-        for atom, _ in () if isinstance(index, int) else index.terms:
-            match atom:
-                case Axis():
-                    found = self.f.level_of(self.counters[atom])
-                case Data():
-                    found = self.f.level_of(str(atom.number))
-                case _:
-                    found = self.level_of(atom.whole)
-            level = max(level, found)
-        return level
-
     def load_level(self, buffer: Buffer, position: Index) -> int:
         """The same of a load: it stays behind writes to the buffer, and in its branch."""
         level = max([self.level_of(position), *self.branches])
@@ -209,13 +187,6 @@ class EmitKernel:
         """Where in the buffer the element lies."""
         return self.settled(buffer.position(at))
 
-    def settled_all(self, at: At) -> At:
-        return tuple([self.settled(i) for i in at]) if self.unrolled else at
-
-    def settled(self, index: Index) -> Index:
-        """The index with the steps of unrolled loops put in."""
-        return replaced(index, self.unrolled) if self.unrolled else index
-
     def spot(self, buffer: Buffer, position: Index) -> str:
         """The address of the element at a position in the buffer."""
         base = self.pointer(buffer)
@@ -223,53 +194,6 @@ class EmitKernel:
             return base
         counter = self.counter(position)
         return self.f(f"getelementptr inbounds {MEMORY[buffer.dtype]}, ptr {base}, i64 {counter}")
-
-    # Indices.
-
-    def counter(self, index: Index) -> str:
-        """The register that holds the index."""
-        index = self.settled(index)
-        if isinstance(index, int):
-            return str(index)
-        for scope in reversed(self.indices):
-            if index in scope:
-                return scope[index]
-        level = self.level_of(index)
-        with self.f.outside(level):
-            if len(index.terms) == 1 and not index.constant:
-                total = self.multiple(*index.terms[0])
-            else:
-                total = self.total(index)
-        self.indices[self.home(level)][index] = total
-        return total
-
-    def total(self, index: Affine) -> str:
-        """The register of the sum of terms, those of the outermost loops first."""
-        total = ""
-        for atom, n in sorted(index.terms, key=lambda term: self.atom_level(term[0])):
-            term = self.counter(Affine(((atom, n),)))
-            total = self.sum(total, term) if total else term
-        return self.sum(total, str(index.constant)) if index.constant else total
-
-    def atom_level(self, atom: Any) -> int:
-        return self.level_of(Affine(((atom, 1),)))
-
-    def multiple(self, atom: Any, n: int) -> str:
-        """The register of one term."""
-        term = self.atom(atom) if n == 1 else self.counter(Affine(((atom, 1),)))
-        return term if n == 1 else self.f(f"mul nsw i64 {term}, {n}")
-
-    def sum(self, x: str, y: str) -> str:
-        with self.f.outside(self.f.level_of(x, y)):
-            return self.f(f"add nsw i64 {x}, {y}")
-
-    def atom(self, atom: Any) -> str:
-        if isinstance(atom, Axis):
-            return self.counters[atom]
-        if isinstance(atom, Data):
-            return str(atom.number)
-        how = "udiv" if isinstance(atom, Quotient) else "urem"
-        return self.f(f"{how} i64 {self.counter(atom.whole)}, {atom.divisor}")
 
     # The protocol of ir.scalar.Kernel.
 

@@ -10,7 +10,8 @@ from codegen.fills import fill
 from codegen.index import Axis, Index, along
 from codegen.items import Lead, Loop
 from codegen.space import places
-from codegen.text import plus
+from codegen.text import HERE, plus
+from codegen.windows import Window
 from ir.program import Value
 
 if TYPE_CHECKING:
@@ -24,37 +25,47 @@ def run(emitter: Emitter, loop: Loop, low: int | str, high: int | str) -> None:
     rest = [node for node in loop.body if not isinstance(node, Lead)]
     with k.counted(low, plus(f, high, most), written=loops.writes(emitter, loop)) as row:
         for lead in loop.leads:
-            make(emitter, lead, low, plus(f, row, lead.ahead - most))
+            made = plus(f, row, lead.ahead - most)
+            first = HERE if lead.ahead == most else f.when(f(f"icmp sge i64 {made}, {low}"))
+            with first, k.scope():
+                make(emitter, lead, made)
         k.counters[loop.axis] = plus(f, row, -most)
         with f.when(f(f"icmp sge i64 {k.counters[loop.axis]}, {low}")), k.scope():
             emitter.nodes(rest)
 
 
-def make(emitter: Emitter, lead: Lead, low: int | str, row: str) -> None:
+def make(emitter: Emitter, lead: Lead, row: str) -> None:
     """Make a row of a window: zeros where it has only margin."""
     k, f = emitter.k, emitter.k.f
     everywhere = Axis(0, lead.rows)
     k.counters.update({lead.axis: row, everywhere: row})
     tests = [f"sge i64 {row}, {lead.axis.low}"] if lead.axis.low else []
     tests += [f"slt i64 {row}, {lead.axis.high}"] if lead.axis.high < lead.rows else []
-    with f.when(f(f"icmp sge i64 {row}, {low}")), k.scope():
-        if not tests:
-            return emitter.nodes(lead.body)
-        computed, *others = [f(f"icmp {test}") for test in tests]
-        for other in others:
-            computed = f(f"and i1 {computed}, {other}")
-        with f.when(computed), k.scope():
-            emitter.nodes(lead.body)
-        with f.when(f(f"xor i1 {computed}, true")), k.scope():
-            zeros(emitter, lead.value, along(everywhere))
+    if not tests:
+        return emitter.nodes(lead.body)
+    window = emitter.k.buffers[lead.value].window
+    assert window is not None
+    k.same(along(lead.axis) % window.rows, along(everywhere) % window.rows)
+    inside, *others = [f(f"icmp {test}") for test in tests]
+    for other in others:
+        inside = f(f"and i1 {inside}, {other}")
+    yes, no, done = f.fresh("inside", "margin", "made")
+    f.branch(inside, yes, no)
+    for label in (yes, no):
+        f.label(label)
+        with k.scope():
+            if label == yes:
+                emitter.nodes(lead.body)
+            else:
+                zeros(emitter, lead.value, along(everywhere), window)
+        f.jump(done)
+    f.label(done)
     return None
 
 
-def zeros(emitter: Emitter, v: Value, row: Index) -> None:
+def zeros(emitter: Emitter, v: Value, row: Index, window: Window) -> None:
     """A row of zeros in a window."""
     k, buffer = emitter.k, emitter.k.buffers[v]
-    window = buffer.window
-    assert window is not None
     outer = buffer.shape[: buffer.dims.index(window.dim)]
     whole = replace(buffer, window=None)
     for at in places(outer):

@@ -5,14 +5,13 @@ Text is several times faster to make than llvmlite's objects, and it is what get
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, Union
 
+from codegen.helper import Helper
 from ir.types import DTYPES
 from ir.work import ACCESS
 
@@ -110,25 +109,6 @@ SHORT = 4
 """Steps of a loop that is written out step by step."""
 
 
-@dataclass(frozen=True)
-class Helper:
-    """A function that modules share, so that it is compiled once in the life of a process."""
-
-    name: str
-    head: str
-    """Its type, name, parameters and attributes."""
-    body: str
-    declares: tuple[str, ...] = ()
-    """Declarations of what it calls."""
-
-    def text(self, linkage: str = "") -> str:
-        return f"define {linkage}{self.head} {{\n{self.body}}}\n"
-
-    @property
-    def declaration(self) -> str:
-        return f"declare {re.sub(r' %[a-z]+', '', self.head)}"
-
-
 class Ends(NamedTuple):
     """Where a loop begins and ends, in numbers or registers; what the number of its steps is a
     multiple of, and how many there are at least."""
@@ -172,6 +152,11 @@ class Function:
         self.count_cost = count_cost
         self.fastmath = fastmath
         """Whether the user lets arithmetic be that of real numbers."""
+        self.calls = 0
+        """Calls of libraries that stand in it, and loops;"""
+        self.loops = 0
+        self.busy = False
+        """whether some innermost loop has no such call."""
         self.contract = False
         """Whether a product need not be rounded before it is added to a sum."""
         self.uses: dict[tuple[str, str], None] = {}
@@ -328,6 +313,8 @@ class Function:
         the ends are numbers or registers."""
         body, done = self.fresh("loop", "done")
         before = self.block
+        self.loops += 1
+        started = self.loops, self.calls
         self.settle()
         self.before.append([])
         self.spent.append((0, 0))
@@ -340,6 +327,7 @@ class Function:
         self.levels[i] = self.level
         self.lines.append("")
         yield i
+        self.busy |= (self.loops, self.calls) == started
         following = self(HIDDEN.format(self(f"add nuw nsw i64 {i}, {by}")))
         more = self(f"icmp slt i64 {following}, {high}")
         self.lines[head + 1] = (

@@ -31,6 +31,7 @@ from codegen.lanes import APART
 from codegen.pairwise import cut_at
 from codegen.parallel import leaves
 from ir.program import Value
+from ir.record import equated
 from ir.types import DTYPES
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ Weight = tuple[float, float, float]
 REGISTER, LANE = (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
+@equated
 class Reach:
     """A read of an element in memory, and how far it moves from lane to lane, if that is known."""
 
@@ -334,7 +335,7 @@ class Trial:
 
 OFTEN, PACKED = 4, 256
 """How often at least an element is read that is packed, and how many there may be for a lane."""
-BUSY, SLACK = 8, 4
+BUSY, SLACK = 8, 3
 """Items of a loop, or reads of one, from which a vector is one register, and two."""
 
 

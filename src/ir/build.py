@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from ir.loc import UNKNOWN, Loc
@@ -51,14 +50,9 @@ class Builder:
             made = self(eq.op, *operands, bodies=eq.bodies)
         return made if isinstance(made, tuple) else (made,)
 
-    @contextmanager
-    def at(self, loc: Loc) -> Iterator[None]:
+    def at(self, loc: Loc) -> At:
         """Equations built inside carry ``loc``."""
-        outer, self.loc = self.loc, loc
-        try:
-            yield
-        finally:
-            self.loc = outer
+        return At(self, loc)
 
     def inline(self, program: Program, args: Sequence[Value]) -> tuple[Value, ...]:
         """Append the program's equations, its parameters replaced by ``args``."""
@@ -72,6 +66,24 @@ class Builder:
 
     def finish(self, *results: Value, name: str = "program") -> Program:
         return Program(tuple(self.params), tuple(self.equations), results, name)
+
+
+class At:
+    """A place in the source that a builder is at for a while."""
+
+    __slots__ = ("builder", "loc")
+
+    def __init__(self, builder: Builder, loc: Loc) -> None:
+        self.builder, self.loc = builder, loc
+
+    def __enter__(self) -> None:
+        self.swap()
+
+    def __exit__(self, *raised: object) -> None:
+        self.swap()
+
+    def swap(self) -> None:
+        self.builder.loc, self.loc = self.loc, self.builder.loc
 
 
 def substitute(values: Sequence[Value], env: dict[Value, Value]) -> tuple[Value, ...]:

@@ -22,6 +22,8 @@ Tangent = Value | None
 OpT = TypeVar("OpT", bound="type[Op]")
 
 REGISTRY: dict[str, type[Op]] = {}
+INTEGERS = {int}
+"""The types in most tuples: shapes, axes."""
 MAKING = RLock()
 """Held while a new op enters its table: two threads that make equal ops get one."""
 
@@ -68,7 +70,7 @@ def python(x: Any) -> Any:
 def exact(x: Any) -> Any:
     """A hashable key that is equal only for the same value of the same type."""
     if isinstance(x, tuple):
-        return tuple(map(exact, x))
+        return (int, x) if set(map(type, x)) == INTEGERS else tuple(map(exact, x))
     if isinstance(x, float):
         return x.hex() if x == x else "nan"
     return type(x), x

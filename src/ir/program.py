@@ -1,30 +1,16 @@
-"""The SSA program: values, equations, blocks. Immutable, compared by identity.
-
-Immutability is checked by mypy, not paid for at run time: a frozen dataclass takes three times
-as long to make as these do, and passes make hundreds of thousands.
-"""
+"""The SSA program: values, equations, blocks. Immutable, compared by identity."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING
 
 from ir.loc import UNKNOWN, Loc
 from ir.printer import print_program
+from ir.record import record
 from ir.types import ArrayType
 
 if TYPE_CHECKING:
     from ir.op import Op
-
-C = TypeVar("C")
-
-
-@dataclass_transform(frozen_default=True, eq_default=False)
-def record(cls: type[C]) -> type[C]:
-    """An immutable record that is equal only to itself."""
-    made: Callable[[type[C]], type[C]] = dataclass(eq=False, slots=True, weakref_slot=True)
-    return made(cls)
 
 
 @record

@@ -13,7 +13,7 @@ import pytest
 SRC = Path(__file__).parents[2] / "src"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("ir.types", "ir.loc", "ir.printer", "ir.errors"),
+    ("ir.types", "ir.loc", "ir.printer", "ir.errors", "ir.record"),
     ("ir.program", "ir.scalar"),
     ("ir.op",),
     ("ir.build", "ir.verify", "ir.graph", "ir.evaluate", "ir.work"),

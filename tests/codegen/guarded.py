@@ -56,8 +56,9 @@ def call(compiled: Compiled, args: tuple[Array, ...], at_end: bool) -> tuple[int
     size = -(-compiled.workspace // 64) * 64
     workspace = guarded(np.zeros(size, np.uint8), at_end, writable=True)
     assert workspace.ctypes.data % 64 == 0
-    main = ENTRY(compiled.code.addresses["main"])
-    status = main(pointers(given), pointers(results), workspace.ctypes.data)
+    main = ENTRY(compiled.main.address)
+    told = compiled.main.told
+    status = main(pointers(given), pointers(results), workspace.ctypes.data, told)
     return status, results
 
 

@@ -38,7 +38,7 @@ def test_marks_say_what_each_pass_did(capsys, tmp_path):
     (tmp_path / "model.py").write_text(
         "import numpy as np\n\n\ndef f(x):\n    np.cos(x)\n    return np.sum(x * x + x * x)\n"
     )
-    shown = dumped(capsys, f"{tmp_path}/model.py:f", "f64[3]", "--through", "cse,dce")
+    shown = dumped(capsys, f"{tmp_path}/model.py:f", "f64[3]", "--through", "dce,cse")
     assert [" ".join(line.split()) for line in shown.splitlines()] == [
         "== 0 trace: 5 equations",
         "program f(%0: f64[3]) {",
@@ -49,25 +49,25 @@ def test_marks_say_what_each_pass_did(capsys, tmp_path):
         "+ trace %5: f64[] = reduce_sum[axes=(0,)] %4 # model.py:6",
         "return %5",
         "}",
-        "== 1 cse: 5 -> 4 equations (+0 ~1 -1)",
+        "== 1 dce: 5 -> 4 equations (+0 ~0 -1)",
         "program f(%0: f64[3]) {",
-        "trace %1: f64[3] = cos %0 # model.py:5",
+        "trace %1: f64[3] = mul %0, %0 # model.py:6",
         "trace %2: f64[3] = mul %0, %0 # model.py:6",
-        "~ trace %3: f64[3] = add %2, %2 # model.py:6",
+        "trace %3: f64[3] = add %1, %2 # model.py:6",
         "trace %4: f64[] = reduce_sum[axes=(0,)] %3 # model.py:6",
         "return %4",
         "}",
-        "removed by cse, in the names of the stage before:",
-        "- %3: f64[3] = mul %0, %0 # model.py:6",
-        "== 2 dce: 4 -> 3 equations (+0 ~0 -1)",
+        "removed by dce, in the names of the stage before:",
+        "- %1: f64[3] = cos %0 # model.py:5",
+        "== 2 cse: 4 -> 3 equations (+0 ~1 -1)",
         "program f(%0: f64[3]) {",
         "trace %1: f64[3] = mul %0, %0 # model.py:6",
-        "trace %2: f64[3] = add %1, %1 # model.py:6",
+        "~ trace %2: f64[3] = add %1, %1 # model.py:6",
         "trace %3: f64[] = reduce_sum[axes=(0,)] %2 # model.py:6",
         "return %3",
         "}",
-        "removed by dce, in the names of the stage before:",
-        "- %1: f64[3] = cos %0 # model.py:5",
+        "removed by cse, in the names of the stage before:",
+        "- %2: f64[3] = mul %0, %0 # model.py:6",
     ]
 
 

@@ -203,6 +203,7 @@ def gemm(
         y, size(f, right.step), x, size(f, left.step), beta, out, size(f, result.step),
     ]  # fmt: skip
     f.uses["gemm", dtype] = None
+    f.calls += 1
     f.do(f"call void @tracer.gemm.{dtype}({', '.join(f'ptr {a}' for a in arguments)})")
 
 

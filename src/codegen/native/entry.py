@@ -190,7 +190,8 @@ class Attempt(Writer):
         with self.when(release):
             self.store(f"ptr {self.call('PyEval_SaveThread')}", thread)
         main = self.field("main", "ptr")
-        status = self(f"call i32 {main}(ptr {self.slots}, ptr {self.made}, ptr {scratch})")
+        given = f"ptr {self.slots}, ptr {self.made}, ptr {scratch}"
+        status = self(f"call i32 {main}({given}, ptr {self.field('region', 'ptr')})")
         with self.when(release):
             self.call("PyEval_RestoreThread", f"ptr {self.load('ptr', thread)}")
         for condition, objects, count in held:

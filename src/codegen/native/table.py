@@ -32,6 +32,7 @@ from codegen.native.signature import (
     SequenceResult,
     Signature,
 )
+from codegen.runtime import Main
 
 ARRAY = 0  # class, rank, two type numbers, flags that must be set, sizes
 SCALAR = 1  # class
@@ -56,7 +57,7 @@ SEQUENCES: dict[type, int] = {tuple: NEW_TUPLE, list: NEW_LIST}
 
 HEADER = (
     "next",  # the table that is tried where this one does not fit, or null
-    "main",  # the kernel
+    "main", "region",  # the kernel, and what it is told of a region
     "nodes",  # of the arguments
     "positional", "parameters", "results", "captures",  # how many there are of each
     "named", "names", "any_order",  # keywords: how many, their names, whether they may be permuted
@@ -77,9 +78,9 @@ LEAF = 24
 class Table:
     """The words of one signature; they and what they point to live as long as this object."""
 
-    def __init__(self, signature: Signature, main: int, workspace: int, effects: int) -> None:
+    def __init__(self, signature: Signature, main: Main, workspace: int, effects: int) -> None:
         self.signature = signature
-        self.kept: list[Any] = []
+        self.kept: list[Any] = [main]
         """What is referred to by address."""
         self.cache = ctypes.c_void_p()
         s = signature
@@ -98,7 +99,8 @@ class Table:
         shapes = [n for leaf in flat for n in leaf.type.shape]
         starts = np.cumsum([0, *[leaf.type.rank for leaf in flat]])[:-1]
         counts = {
-            "main": main, "positional": len(s.positional), "parameters": s.parameters,
+            "main": main.address, "region": main.told,
+            "positional": len(s.positional), "parameters": s.parameters,
             "results": s.results, "captures": len(s.captured),
             "named": len(sections["names"]), "any_order": int(s.any_order),
             "out": len(s.names) if out else -1, "workspace": workspace,
