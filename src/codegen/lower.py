@@ -22,8 +22,8 @@ from codegen.target import Target
 from codegen.text import MEMORY, TYPES, Function, number
 from ir.ops import Literal
 
-MAIN = 16
-"""How many times as much all regions do as the rest of a program, where that matters little."""
+MAIN = 256
+"""How many times as much all regions do as the rest of a program, for that to be little."""
 SHARE = ("tracer.share", "")
 """The pool's function, as an imported symbol."""
 
@@ -147,19 +147,15 @@ class Writer:
 
     def light(self) -> list[Function]:
         """Of a program with regions, the functions that LLVM's optimiser would speed up little:
-        those whose loops wait for libraries, and ``main`` where regions do nearly all the work."""
+        those whose loops wait for libraries, and ``main`` where it does little beside the regions.
+        """
         alone, shared = (
-            sum(
-                work(node)
-                for nodes, found in self.chunks
-                if (found is None) == own
-                for node in nodes
-            )
+            sum(work(node) for nodes, r in self.chunks if (r is None) == own for node in nodes)
             for own in (True, False)
         )
-        main = not self.lone and MAIN * alone <= shared
         tasks = [f for f in self.functions if f.name.startswith(TASK) and not f.busy]
-        return [self.functions[0], *tasks] if main else tasks
+        main = [f for f in self.functions if f.name == "main" and shared]
+        return tasks + [f for f in main if not f.busy or MAIN * alone <= shared]
 
     def emitter(
         self,

@@ -86,7 +86,7 @@ def blocks(
     axis, f = loops[0].axis, k.f
     whole = k.ends_of(axis)
     low, high = whole.low, whole.high
-    alike = whole.multiple % steps == 0
+    common = gcd(steps, whole.multiple)
     if isinstance(low, int) and isinstance(high, int):
         count: int | str = -(-(high - low) // steps)
     else:
@@ -95,9 +95,9 @@ def blocks(
     with k.counted(0, count, written=written) as block:
         begin = f(f"add nsw i64 {f(f'mul nsw i64 {block}, {steps}')}, {low}")
         end = f(f"add nsw i64 {begin}, {steps}")
-        if not alike:
+        if common < steps:
             end = f(f"call i64 @llvm.smin.i64(i64 {end}, i64 {high})")
-        ends = Ends(begin, end, gcd(steps, whole.multiple), steps if alike else 1)
+        ends = Ends(begin, end, common, common)
         k.ends.update({loop.axis: ends for loop in loops})
         yield
     k.ends.update({loop.axis: whole for loop in loops})
