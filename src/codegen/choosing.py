@@ -21,11 +21,16 @@ from codegen.vectors import STEP, Trial, Vector
 
 
 def choose(
-    nodes: Sequence[Node], found: Region | None, plan: Plan, storage: Storage, target: Target
+    nodes: Sequence[Node],
+    found: Region | None,
+    plan: Plan,
+    storage: Storage,
+    target: Target,
+    small: bool = False,
 ) -> dict[Loop, Vector]:
     """The loops among the nodes, and in them, that are taken several steps at a time; the loops of
-    a region are run a block at a time."""
-    return Chooser(plan, storage, target, found).nodes(nodes)[1]
+    a region are run a block at a time. ``small`` asks for little code: one register a vector."""
+    return Chooser(plan, storage, target, found, small).nodes(nodes)[1]
 
 
 @dataclass
@@ -36,6 +41,7 @@ class Chooser:
     storage: Storage
     target: Target
     region: Region | None
+    small: bool = False
 
     def span(self, loop: Loop) -> int:
         """The steps that are run in one go."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 from codegen import memory
@@ -145,17 +146,23 @@ class Writer:
         main.do(f"ret i32 {main(f'select i1 {passed}, i32 0, i32 {total}')}")
         return self.functions
 
-    def light(self) -> list[Function]:
-        """Of a program with regions, the functions that LLVM's optimiser would speed up little:
-        those whose loops wait for libraries, and ``main`` where it does little beside the regions.
-        """
+    @cached_property
+    def little(self) -> bool:
+        """Whether ``main`` does little, as regions do nearly everything."""
         alone, shared = (
             sum(work(node) for nodes, r in self.chunks if (r is None) == own for node in nodes)
             for own in (True, False)
         )
+        return MAIN * alone <= shared
+
+    def light(self) -> list[Function]:
+        """Of a program with regions, the functions that LLVM's optimiser would speed up little:
+        those whose loops wait for libraries, and ``main`` where it does little."""
+        if not any(self.storage.regions):
+            return []
         tasks = [f for f in self.functions if f.name.startswith(TASK) and not f.busy]
-        main = [f for f in self.functions if f.name == "main" and shared]
-        return tasks + [f for f in main if not f.busy or MAIN * alone <= shared]
+        main = [f for f in self.functions if f.name == "main" and (self.little or not f.busy)]
+        return tasks + main
 
     def emitter(
         self,
@@ -167,7 +174,8 @@ class Writer:
         missed: int = -1,
     ) -> Emitter:
         plan, storage = self.plan, self.storage
-        vectors = {} if self.count else choose(nodes, found, plan, storage, self.target)
+        small = found is None and self.little
+        vectors = {} if self.count else choose(nodes, found, plan, storage, self.target, small)
         k = EmitKernel(f, plan.inlined, storage.buffers, pointer, exact=plan.exact)
         return Emitter(k, status, missed, storage.partials, vectors)
 

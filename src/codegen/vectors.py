@@ -229,7 +229,8 @@ class Trial:
         busy = sum(max(len(item.reads) - 1, 1) for item in items)  # what is inlined reads more
         calls = any(not BEHIND.keys().isdisjoint(item.calls) for item in items)
         most = 1 if busy > BUSY or self.own else 2 if busy > SLACK or calls else 4
-        most = 1 if any(map(self.reaches_apart, self.items)) else most
+        if self.chooser.small or any(map(self.reaches_apart, self.items)):
+            most = 1
         found = [narrow * n for n in (4, 2, 1) if n <= most]
         steps = self.chooser.span(self.loop)
         return [w for w in found if w <= steps and w * self.own <= PRIVATE]

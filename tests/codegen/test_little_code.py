@@ -1,0 +1,125 @@
+"""Where less is asked of LLVM, what runs gives the same bits, and less code is written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from codegen.engine import compile_program
+from codegen.lower import Writer
+from codegen.pool import get_num_threads, set_num_threads
+from tracer import grad, jit, trace, vmap
+
+RNG = np.random.default_rng(7)
+LONG = RNG.uniform(0.5, 2.0, 60_000)
+ROWS = RNG.normal(size=(2_000, 96))
+
+
+def slopes(x):
+    return vmap(grad(lambda y: np.log(y) * np.exp(-y) + np.sin(y)))(x)
+
+
+def laplacian(x):
+    return np.sum(
+        (x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:] - 4 * x[1:-1, 1:-1]) ** 2
+    )
+
+
+def softmax(x):
+    e = np.exp(x - np.max(x, axis=1, keepdims=True))
+    return np.sum(e / np.sum(e, axis=1, keepdims=True) * x)
+
+
+def centred(x):
+    return np.sum((x - np.mean(x, axis=0)) ** 2, axis=1)
+
+
+def scores(x):
+    return np.sum(np.log1p(np.exp(x @ np.linspace(-1.0, 1.0, x.shape[1]))))
+
+
+WAITING = {"slopes": (slopes, LONG), "logs": (lambda x: np.log(x) + np.cbrt(x), LONG)}
+BESIDE = {"centred": (centred, ROWS), "scores": (grad(scores), ROWS)}
+OPTIMISED = {
+    "laplacian": (grad(laplacian), ROWS),
+    "softmax": (grad(softmax), ROWS),
+    "squares": (lambda x: x * x + x, LONG),
+}
+ALL = WAITING | BESIDE | OPTIMISED
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_bits_do_not_depend_on_the_optimiser(name, monkeypatch):
+    f, x = ALL[name]
+    found = jit(f)(x)
+    monkeypatch.setattr(Writer, "light", lambda self: [])
+    np.testing.assert_array_equal(jit(f)(x), found)
+    monkeypatch.setattr(Writer, "light", lambda self: self.functions)
+    np.testing.assert_array_equal(jit(f)(x), found)
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_loops_that_wait_for_libraries_are_not_optimised(name):
+    f, x = WAITING[name]
+    assert jit(f).lower(x).compiled.module.light == ("task1",)
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_main_is_not_optimised_beside_regions(name):
+    f, x = BESIDE[name]
+    light = jit(f).lower(x).compiled.module.light
+    assert "main" in light
+    assert "task1" not in light
+
+
+@pytest.mark.parametrize("name", OPTIMISED)
+def test_loops_that_compute_are_optimised(name):
+    f, x = OPTIMISED[name]
+    assert jit(f).lower(x).compiled.module.light == ()
+
+
+def test_short_programs_and_fast_math_are_optimised():
+    assert jit(slopes).lower(LONG[:10]).compiled.module.light == ()
+    assert jit(slopes, fastmath=True).lower(LONG).compiled.module.light == ()
+
+
+@pytest.mark.parametrize("name", [*WAITING, *OPTIMISED])
+def test_a_program_of_one_region_has_no_main(name):
+    f, x = ALL[name]
+    jitted = jit(f)
+    compiled = jitted.lower(x).compiled
+    assert compiled.module.blocks > 1
+    assert "@main" not in compiled.llvm
+    before, want = get_num_threads(), jitted(x)
+    try:
+        for n in (1, 2, 4):
+            set_num_threads(n)
+            np.testing.assert_array_equal(compiled(x)[0], want)  # by ctypes
+            np.testing.assert_array_equal(jitted(x), want)  # by the native entry
+            out = np.empty_like(want)
+            assert jitted(x, out=out) is out
+            np.testing.assert_array_equal(out, want)
+    finally:
+        set_num_threads(before)
+
+
+def test_an_instrumented_build_has_a_main():
+    program = trace(slopes, "f64[60000]")
+    counted = compile_program(program, count=True)
+    assert counted.module.exports == ("main", "executed")
+    found, want = counted(LONG)[0], compile_program(program)(LONG)[0]
+    np.testing.assert_allclose(found, want, rtol=1e-13, atol=1e-14)  # number by number
+    assert counted.executed() > LONG.size
+
+
+def test_rows_of_a_window_are_placed_by_one_division_each():
+    """One where a row is made, one where it is read with those before and behind it."""
+    assert jit(grad(laplacian)).lower(np.ones((300, 200))).llvm.count(" urem ") == 2
+
+
+@pytest.mark.parametrize(("columns", "tests"), [(4096, 1), (4096 + 16, 2)])
+def test_blocks_of_which_there_are_only_whole_ones_have_no_other_end(columns, tests):
+    """But for that of the region's."""
+    llvm = jit(lambda x: np.sum(x, axis=1)).lower(np.ones((640, columns))).llvm
+    assert "pairwise" in llvm
+    assert llvm.count("call i64 @llvm.smin") == tests
