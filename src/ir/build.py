@@ -18,6 +18,8 @@ class Builder:
         self.params: list[Value] = []
         self.equations: list[Equation] = []
         self.loc = UNKNOWN
+        self.constants: dict[Value, Op] = {}
+        """The op that made a value, for constants that whoever builds has noted."""
 
     def param(self, type: ArrayType) -> Value:
         self.params.append(Value(type))

@@ -51,6 +51,9 @@ def batched(b: Builder, size: int, x: Value, mapped: bool) -> Value:
     """The operand with a leading batch axis, repeated along it if it has none yet."""
     if mapped:
         return x
+    constant = b.constants.get(x)
+    if isinstance(constant, ops.Constant):
+        return full(b, constant.value, x.type.batched(size))
     return spread(b, x, (size, *x.type.shape), range(1, x.type.rank + 1))
 
 

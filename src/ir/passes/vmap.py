@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ir import ops
 from ir.build import Builder
 from ir.errors import missing_rule
 from ir.graph import downstream
@@ -37,7 +38,10 @@ def vmap(program: Program, mapped: Sequence[bool], size: int) -> Program:
         xs = tuple([env[v] for v in eq.operands])
         mask = [v in moved for v in eq.operands]
         if not any(mask[: eq.op.data]):
-            env.update(zip(eq.results, b.again(eq, xs), strict=True))
+            made = b.again(eq, xs)
+            env.update(zip(eq.results, made, strict=True))
+            if isinstance(eq.op, ops.Constant):
+                b.constants[made[0]] = eq.op
             continue
         rule = getattr(eq.op, "vmap", None)
         if eq.bodies:
