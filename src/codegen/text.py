@@ -107,6 +107,8 @@ HERE = nullcontext()
 """Where code is being written already."""
 SHORT = 4
 """Steps of a loop that is written out step by step."""
+WAIT = 32
+"""Instructions that take no longer than a call of a library."""
 
 
 class Ends(NamedTuple):
@@ -156,7 +158,7 @@ class Function:
         """Calls of libraries that stand in it, and loops;"""
         self.loops = 0
         self.busy = False
-        """whether some innermost loop has no such call."""
+        """whether some innermost loop has few such calls for what else it does."""
         self.contract = False
         """Whether a product need not be rounded before it is added to a sum."""
         self.uses: dict[tuple[str, str], None] = {}
@@ -314,7 +316,7 @@ class Function:
         body, done = self.fresh("loop", "done")
         before = self.block
         self.loops += 1
-        started = self.loops, self.calls
+        loops, calls, registers = self.loops, self.calls, self.registers
         self.settle()
         self.before.append([])
         self.spent.append((0, 0))
@@ -327,7 +329,8 @@ class Function:
         self.levels[i] = self.level
         self.lines.append("")
         yield i
-        self.busy |= (self.loops, self.calls) == started
+        waits = WAIT * (self.calls - calls) >= self.registers - registers
+        self.busy |= self.loops == loops and not waits
         following = self(HIDDEN.format(self(f"add nuw nsw i64 {i}, {by}")))
         more = self(f"icmp slt i64 {following}, {high}")
         self.lines[head + 1] = (

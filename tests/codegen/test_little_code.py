@@ -40,7 +40,18 @@ def scores(x):
 
 WAITING = {"slopes": (slopes, LONG), "logs": (lambda x: np.log(x) + np.cbrt(x), LONG)}
 BESIDE = {"centred": (centred, ROWS), "scores": (grad(scores), ROWS)}
+
+
+def busy(x):
+    """A call, and much more that is computed."""
+    y = np.exp(x)
+    for n in range(2, 20):
+        y = y * x + n / (x + y * y)
+    return y
+
+
 OPTIMISED = {
+    "busy": (busy, LONG),
     "laplacian": (grad(laplacian), ROWS),
     "softmax": (grad(softmax), ROWS),
     "squares": (lambda x: x * x + x, LONG),
