@@ -10,12 +10,12 @@ from typing import Any
 from codegen.index import Affine, Axis, Data, Index, axes_of, bounds
 from codegen.inlining import Inlining
 from ir.program import Value
-from ir.record import equated, record
+from ir.record import record, value_record
 from ir.scalar import Accumulators
 from ir.types import ArrayType
 
 
-@equated
+@value_record
 class Read:
     """One element read of a value that is stored somewhere."""
 

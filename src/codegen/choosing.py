@@ -26,11 +26,11 @@ def choose(
     plan: Plan,
     storage: Storage,
     target: Target,
-    small: bool = False,
+    narrow: bool = False,
 ) -> dict[Loop, Vector]:
     """The loops among the nodes, and in them, that are taken several steps at a time; the loops of
-    a region are run a block at a time. ``small`` asks for little code: one register a vector."""
-    return Chooser(plan, storage, target, found, small).nodes(nodes)[1]
+    a region are run a block at a time. ``narrow`` asks for little code: one register a vector."""
+    return Chooser(plan, storage, target, found, narrow).nodes(nodes)[1]
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Chooser:
     storage: Storage
     target: Target
     region: Region | None
-    small: bool = False
+    narrow: bool = False
 
     def span(self, loop: Loop) -> int:
         """The steps that are run in one go."""

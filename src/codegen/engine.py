@@ -202,12 +202,12 @@ class Compiled:
         return self.run(arrays)
 
     def made_main(self) -> Main:
-        """The function that runs the program, and the region that it is told of."""
+        """The function that runs the program, and what it is told of a region."""
         if not self.module.blocks:
             return Main(self.code.addresses["main"])
         (task,) = self.code.addresses.values()
-        told = (ctypes.c_int64 * 2)(task, self.module.blocks)
-        return Main(pool_address("lone", self.target), told)
+        region = (ctypes.c_int64 * 2)(task, self.module.blocks)
+        return Main(pool_address("lone", self.target), region)
 
     def made_table(self, signature: Signature) -> Table:
         """What the native entry reads to serve calls of a signature by this code."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Union
 
-from ir.record import equated
+from ir.record import value_record
 
 BIRTHS = count()
 Order = tuple[Any, ...]
@@ -35,7 +35,7 @@ class Axis:
         return self.high - self.low
 
 
-@equated
+@value_record
 class Quotient:
     """``whole // divisor`` where that is not affine."""
 
@@ -52,7 +52,7 @@ class Quotient:
         return low // self.divisor, high // self.divisor
 
 
-@equated
+@value_record
 class Remainder:
     """``whole % divisor`` where that is not affine."""
 
@@ -68,7 +68,7 @@ class Remainder:
         return 0, self.divisor - 1
 
 
-@equated
+@value_record
 class Data:
     """A number that the program computes, clamped to ``[0, extent)``; in each lane its own, where
     there are several."""
@@ -92,7 +92,7 @@ Atom = Axis | Quotient | Remainder | Data
 Index = Union["Affine", int]
 
 
-@equated
+@value_record
 class Affine:
     """``constant + sum(coefficient * atom)``, the terms in order."""
 

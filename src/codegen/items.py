@@ -15,10 +15,10 @@ from codegen.index import Affine, Axis, Index, along, bounds
 from codegen.kernels.products import Product
 from codegen.text import SHORT
 from ir.program import Equation, Value
-from ir.record import equated, record
+from ir.record import record, value_record
 
 
-@equated
+@value_record
 class Level:
     """One loop of an item: along dimension ``dim`` of its value, or along a fold (then None)."""
 

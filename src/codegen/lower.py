@@ -46,7 +46,7 @@ class Module:
     """The functions that it shares with other modules."""
     blocks: int = 0
     """Where the program is one region, how many blocks it has: the module is its task alone."""
-    light: tuple[str, ...] = ()
+    unoptimised: tuple[str, ...] = ()
     """Its functions in which LLVM's optimiser would find little to gain."""
 
 
@@ -79,7 +79,7 @@ def lower(
         fastmath=fastmath,
         helpers=() if own else tuple(helpers),
         blocks=lone.blocks if lone else 0,
-        light=() if fastmath else tuple([f.name for f in writer.light()]),
+        unoptimised=() if fastmath else tuple([f.name for f in writer.unoptimised()]),
     )
 
 
@@ -90,8 +90,6 @@ def module_of(helper: Helper, triple: str) -> Module:
     return Module("\n".join(parts), (), (helper.name,))
 
 
-TASK = "task"
-"""How the name of a region's function begins."""
 GIVEN = ("arguments", "results", "workspace")
 """What a call is given: tables of pointers to its arguments and results, and memory."""
 
@@ -106,6 +104,8 @@ class Writer:
         self.plan, self.storage, self.target = plan, storage, target
         self.count, self.fastmath = count, fastmath
         self.functions: list[Function] = []
+        self.tasks: list[Function] = []
+        """Of the functions, those of regions."""
         self.chunks = list(zip(storage.chunks, storage.regions, strict=True))
 
     def function(self, name: str, head: str) -> Function:
@@ -147,7 +147,7 @@ class Writer:
         return self.functions
 
     @cached_property
-    def little(self) -> bool:
+    def minor(self) -> bool:
         """Whether ``main`` does little, as regions do nearly everything."""
         alone, shared = (
             sum(work(node) for nodes, r in self.chunks if (r is None) == own for node in nodes)
@@ -155,14 +155,14 @@ class Writer:
         )
         return MAIN * alone <= shared
 
-    def light(self) -> list[Function]:
+    def unoptimised(self) -> list[Function]:
         """Of a program with regions, the functions that LLVM's optimiser would speed up little:
         those whose loops wait for libraries, and ``main`` where it does little."""
-        if not any(self.storage.regions):
-            return []
-        tasks = [f for f in self.functions if f.name.startswith(TASK) and not f.busy]
-        main = [f for f in self.functions if f.name == "main" and (self.little or not f.busy)]
-        return tasks + main
+        found = [f for f in self.tasks if not f.busy]
+        main = self.functions[0]
+        if self.tasks and not self.lone and (self.minor or not main.busy):
+            found.append(main)
+        return found
 
     def emitter(
         self,
@@ -174,8 +174,8 @@ class Writer:
         missed: int = -1,
     ) -> Emitter:
         plan, storage = self.plan, self.storage
-        small = found is None and self.little
-        vectors = {} if self.count else choose(nodes, found, plan, storage, self.target, small)
+        narrow = found is None and self.minor
+        vectors = {} if self.count else choose(nodes, found, plan, storage, self.target, narrow)
         k = EmitKernel(f, plan.inlined, storage.buffers, pointer, exact=plan.exact)
         return Emitter(k, status, missed, storage.partials, vectors)
 
@@ -183,9 +183,9 @@ class Writer:
         """The function of a block of a region, ``(context, block)``."""
         linkage = "" if self.lone else "internal "
         f = self.function(
-            f"{TASK}{n}",
-            f"define {linkage}void @{TASK}{n}(ptr %context, i64 %block) nounwind {{",
+            f"task{n}", f"define {linkage}void @task{n}(ptr %context, i64 %block) nounwind {{"
         )
+        self.tasks.append(f)
         tables = {
             name: f.first(f"load ptr, ptr {at(f, '%context', n)}") for n, name in enumerate(GIVEN)
         }

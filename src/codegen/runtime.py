@@ -24,7 +24,7 @@ class Main:
     region: ctypes.Array[ctypes.c_int64] | None = None
 
     @property
-    def told(self) -> int:
+    def region_address(self) -> int:
         """Where the region is described, or null."""
         return 0 if self.region is None else ctypes.addressof(self.region)
 
@@ -50,7 +50,7 @@ def caller(
         base = 0
         if scratch is not None:
             base = -(-scratch.ctypes.data // 64) * 64
-        status = entry(pointers(arrays), pointers(results), base, main.told)
+        status = entry(pointers(arrays), pointers(results), base, main.region_address)
         if status:
             failed(effects[status - 1])
         return results

@@ -43,7 +43,7 @@ def make(emitter: Emitter, lead: Lead, row: str) -> None:
     tests += [f"slt i64 {row}, {lead.axis.high}"] if lead.axis.high < lead.rows else []
     if not tests:
         return emitter.nodes(lead.body)
-    window = emitter.k.buffers[lead.value].window
+    window = k.buffers[lead.value].window
     assert window is not None
     k.same(along(lead.axis) % window.rows, along(everywhere) % window.rows)
     inside, *others = [f(f"icmp {test}") for test in tests]
@@ -51,14 +51,14 @@ def make(emitter: Emitter, lead: Lead, row: str) -> None:
         inside = f(f"and i1 {inside}, {other}")
     yes, no, done = f.fresh("inside", "margin", "made")
     f.branch(inside, yes, no)
-    for label in (yes, no):
-        f.label(label)
-        with k.scope():
-            if label == yes:
-                emitter.nodes(lead.body)
-            else:
-                zeros(emitter, lead.value, along(everywhere), window)
-        f.jump(done)
+    f.label(yes)
+    with k.scope():
+        emitter.nodes(lead.body)
+    f.jump(done)
+    f.label(no)
+    with k.scope():
+        zeros(emitter, lead.value, along(everywhere), window)
+    f.jump(done)
     f.label(done)
     return None
 

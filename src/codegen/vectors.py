@@ -31,7 +31,7 @@ from codegen.lanes import APART
 from codegen.pairwise import cut_at
 from codegen.parallel import leaves
 from ir.program import Value
-from ir.record import equated
+from ir.record import value_record
 from ir.types import DTYPES
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ Weight = tuple[float, float, float]
 REGISTER, LANE = (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
-@equated
+@value_record
 class Reach:
     """A read of an element in memory, and how far it moves from lane to lane, if that is known."""
 
@@ -229,7 +229,7 @@ class Trial:
         busy = sum(max(len(item.reads) - 1, 1) for item in items)  # what is inlined reads more
         calls = any(not BEHIND.keys().isdisjoint(item.calls) for item in items)
         most = 1 if busy > BUSY or self.own else 2 if busy > SLACK or calls else 4
-        if self.chooser.small or any(map(self.reaches_apart, self.items)):
+        if self.chooser.narrow or any(map(self.reaches_apart, self.items)):
             most = 1
         found = [narrow * n for n in (4, 2, 1) if n <= most]
         steps = self.chooser.span(self.loop)

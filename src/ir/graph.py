@@ -6,7 +6,7 @@ equations takes thirty times as long as a sweep. The graphs are for what is a qu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ir.program import Block, Equation, Program, Value
@@ -52,11 +52,11 @@ def needed(block: Block) -> set[int]:
     return ancestors(dataflow(block))
 
 
-def topological(graph: nx.DiGraph[int]) -> Iterator[int]:
-    """Positions of the equations in an order in which operands come before their readers."""
-    import networkx as nx  # noqa: PLC0415
-
-    return (n for n in nx.topological_sort(graph) if n != RESULTS)
+def all_read(block: Block) -> bool:
+    """Whether something reads each equation, or it is an effect: the last one of dead code, if
+    there is any, is read by nothing."""
+    read = {v for eq in block.equations for v in eq.operands}.union(block.results)
+    return not any(eq.op.pure and read.isdisjoint(eq.results) for eq in block.equations)
 
 
 def merged(graph: nx.DiGraph[int], repeated: Mapping[int, int]) -> nx.DiGraph[int]:

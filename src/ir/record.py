@@ -21,7 +21,7 @@ def record(cls: type[C]) -> type[C]:
 
 
 @dataclass_transform(frozen_default=True)
-def equated(cls: type[C]) -> type[C]:
+def value_record(cls: type[C]) -> type[C]:
     """An immutable record that is equal to those with equal fields."""
     made: Callable[[type[C]], type[C]] = dataclass(unsafe_hash=True, slots=True)
     return made(cls)

@@ -57,8 +57,8 @@ def call(compiled: Compiled, args: tuple[Array, ...], at_end: bool) -> tuple[int
     workspace = guarded(np.zeros(size, np.uint8), at_end, writable=True)
     assert workspace.ctypes.data % 64 == 0
     main = ENTRY(compiled.main.address)
-    told = compiled.main.told
-    status = main(pointers(given), pointers(results), workspace.ctypes.data, told)
+    region = compiled.main.region_address
+    status = main(pointers(given), pointers(results), workspace.ctypes.data, region)
     return status, results
 
 

@@ -63,35 +63,35 @@ ALL = WAITING | BESIDE | OPTIMISED
 def test_the_bits_do_not_depend_on_the_optimiser(name, monkeypatch):
     f, x = ALL[name]
     found = jit(f)(x)
-    monkeypatch.setattr(Writer, "light", lambda self: [])
+    monkeypatch.setattr(Writer, "unoptimised", lambda self: [])
     np.testing.assert_array_equal(jit(f)(x), found)
-    monkeypatch.setattr(Writer, "light", lambda self: self.functions)
+    monkeypatch.setattr(Writer, "unoptimised", lambda self: self.functions)
     np.testing.assert_array_equal(jit(f)(x), found)
 
 
 @pytest.mark.parametrize("name", WAITING)
 def test_loops_that_wait_for_libraries_are_not_optimised(name):
     f, x = WAITING[name]
-    assert jit(f).lower(x).compiled.module.light == ("task1",)
+    assert jit(f).lower(x).compiled.module.unoptimised == ("task1",)
 
 
 @pytest.mark.parametrize("name", BESIDE)
 def test_main_is_not_optimised_beside_regions(name):
     f, x = BESIDE[name]
-    light = jit(f).lower(x).compiled.module.light
-    assert "main" in light
-    assert "task1" not in light
+    found = jit(f).lower(x).compiled.module.unoptimised
+    assert "main" in found
+    assert "task1" not in found
 
 
 @pytest.mark.parametrize("name", OPTIMISED)
 def test_loops_that_compute_are_optimised(name):
     f, x = OPTIMISED[name]
-    assert jit(f).lower(x).compiled.module.light == ()
+    assert jit(f).lower(x).compiled.module.unoptimised == ()
 
 
 def test_short_programs_and_fast_math_are_optimised():
-    assert jit(slopes).lower(LONG[:10]).compiled.module.light == ()
-    assert jit(slopes, fastmath=True).lower(LONG).compiled.module.light == ()
+    assert jit(slopes).lower(LONG[:10]).compiled.module.unoptimised == ()
+    assert jit(slopes, fastmath=True).lower(LONG).compiled.module.unoptimised == ()
 
 
 @pytest.mark.parametrize("name", [*WAITING, *OPTIMISED])

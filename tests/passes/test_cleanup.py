@@ -67,20 +67,17 @@ def test_cse_computes_an_expression_once() -> None:
 def test_cse_leaves_no_dead_code() -> None:
     becomes(cse, """
         (%0: f64[3])
-          %1: f64[3] = sin %0
-          %2: f64[3] = sin %0
-          %3: f64[3] = exp %1
-          %4: f64[3] = exp %2
-          %5: f64[3] = mul %2, %4
-          %6: f64[3] = cos %1
-          %7: f64[3] = neg %6
+          %1: f64[3] = tanh %0
+          %2: f64[3] = cos %1
+          %3: f64[3] = neg %2
+          %4: f64[3] = tanh %0
+          %5: f64[3] = mul %4, %1
           return %5
         """, """
         (%0: f64[3])
-          %1: f64[3] = sin %0
-          %2: f64[3] = exp %1
-          %3: f64[3] = mul %1, %2
-          return %3
+          %1: f64[3] = tanh %0
+          %2: f64[3] = mul %1, %1
+          return %2
         """)  # fmt: skip
 
 

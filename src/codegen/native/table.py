@@ -99,7 +99,7 @@ class Table:
         shapes = [n for leaf in flat for n in leaf.type.shape]
         starts = np.cumsum([0, *[leaf.type.rank for leaf in flat]])[:-1]
         counts = {
-            "main": main.address, "region": main.told,
+            "main": main.address, "region": main.region_address,
             "positional": len(s.positional), "parameters": s.parameters,
             "results": s.results, "captures": len(s.captured),
             "named": len(sections["names"]), "any_order": int(s.any_order),

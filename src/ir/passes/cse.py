@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from ir.build import substitute
-from ir.graph import ancestors, dataflow, merged, topological
+from ir.graph import all_read, ancestors, dataflow, merged
 from ir.program import Equation, Program, Value
 
 
@@ -17,28 +17,25 @@ def cse(program: Program) -> Program:
     Equations that read equal numbers with one op have equal numbers themselves; operands of a
     commutative op are put in order first. Dead code goes with the repeated: one graph serves both.
     """
-    graph = dataflow(program)
     number: dict[Value, int] = {v: n for n, v in enumerate(program.params)}
     fresh = count(len(number))
-    key_of: dict[int, Any] = {}
-    numbers: dict[Any, tuple[int, ...]] = {}
-    for n in topological(graph):
-        eq = program.equations[n]
+    first: dict[Any, int] = {}
+    repeated: dict[int, int] = {}
+    for n, eq in enumerate(program.equations):
         read = [number[v] for v in eq.operands]
         if eq.op.commutative:
             read.sort()
-        key = key_of[n] = (eq.op, tuple(read), eq.bodies)
-        if key not in numbers:
-            numbers[key] = tuple([next(fresh) for _ in eq.results])
-        number.update(zip(eq.results, numbers[key], strict=True))
-    first: dict[Any, int] = {}
-    repeated = {
-        n: first[key_of[n]]
-        for n in range(len(program.equations))
-        if first.setdefault(key_of[n], n) != n
-    }
-    kept = ancestors(merged(graph, repeated))
-    return program if len(kept) == len(program.equations) else rewritten(program, kept, repeated)
+        found = first.setdefault((eq.op, tuple(read), eq.bodies), n)
+        if found == n:
+            number.update(zip(eq.results, fresh, strict=False))
+            continue
+        repeated[n] = found
+        known = program.equations[found].results
+        number.update({v: number[u] for v, u in zip(eq.results, known, strict=True)})
+    if not repeated and all_read(program):
+        return program
+    kept = ancestors(merged(dataflow(program), repeated))
+    return rewritten(program, kept, repeated)
 
 
 def rewritten(program: Program, kept: set[int], repeated: dict[int, int]) -> Program:
