@@ -3,10 +3,11 @@ same steps is cut, so that loops that belong together stay together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from math import prod
+from typing import Generic, TypeVar
 
 from codegen.access import FoldingKernel, PlanKernel, ShapeKernel
 from codegen.index import Affine, Axis, along, axes_of
@@ -24,6 +25,9 @@ SHARED = 6
 """Cuts that loops over the same steps share; with more, each has only its own."""
 
 
+T = TypeVar("T", bound=Hashable)
+
+
 @dataclass(eq=False, repr=False)
 class Space:
     """The loops of a pulled equation: over the dimensions of its result, and over its fold."""
@@ -32,6 +36,8 @@ class Space:
     axes: list[Axis]
     folds: list[Axis]
     accumulators: int
+    looped: bool = False
+    """Whether it is computed in loops however few its elements are."""
     found: PlanKernel | None = None
     """What an element reads, once someone has asked."""
 
@@ -48,7 +54,7 @@ class Space:
     def small(self) -> bool:
         """Whether all elements are computed in straight-line code."""
         size = self.eq.result.type.size
-        return size <= SMALL and size * self.steps <= UNROLLED
+        return not self.looped and size <= SMALL and size * self.steps <= UNROLLED
 
     def access(self, inlined: Inlining) -> PlanKernel:
         """What an element reads at each step."""
@@ -71,6 +77,8 @@ class Cuts:
 
     program: Program
     inlined: Inlining
+    looped: Set[Value] = frozenset()
+    """Small values that are computed in loops."""
     spaces: dict[Value, Space] = field(default_factory=dict)
     points: dict[Axis, set[int]] = field(default_factory=dict)
 
@@ -86,7 +94,7 @@ class Cuts:
         axes = [Axis(0, n) for n in eq.result.type.shape]
         if (window := self.inlined.windows.get(eq.result)) is not None:
             axes[window.dim] = window.made(eq)
-        made = Space(eq, axes, [], 0)
+        made = Space(eq, axes, [], 0, eq.result in self.looped)
         if not isinstance(eq.op, Elementwise):  # whose elements have no folds
             probe = ShapeKernel(self.inlined)
             at = tuple([along(axis) for axis in axes])
@@ -101,7 +109,7 @@ class Cuts:
 
         What reads a window stands in the loop that moves it, over all rows.
         """
-        classes = Classes()
+        classes = Classes[Axis]()
         whole: set[Axis] = set()
         for eq in self.program.equations:
             if not self.is_pulled(eq):
@@ -174,25 +182,25 @@ class Cuts:
         return list(pairwise([axis.low, *sorted(points), axis.high]))
 
 
-class Classes:
-    """Axes that run over the same steps: sets that are joined pair by pair."""
+class Classes(Generic[T]):
+    """Sets that are joined pair by pair, as of axes that run over the same steps."""
 
     def __init__(self) -> None:
-        self.above: dict[Axis, Axis] = {}
+        self.above: dict[T, T] = {}
 
-    def root(self, axis: Axis) -> Axis:
-        while (above := self.above.get(axis, axis)) is not axis:
-            self.above[axis] = self.above.get(above, above)
-            axis = above
-        return axis
+    def root(self, member: T) -> T:
+        while (above := self.above.get(member, member)) is not member:
+            self.above[member] = self.above.get(above, above)
+            member = above
+        return member
 
-    def join(self, x: Axis, y: Axis) -> None:
-        for axis in (x, y):
-            self.above.setdefault(axis, axis)
+    def join(self, x: T, y: T) -> None:
+        for member in (x, y):
+            self.above.setdefault(member, member)
         self.above[self.root(x)] = self.root(y)
 
-    def all(self) -> Sequence[Sequence[Axis]]:
-        found: dict[Axis, list[Axis]] = {}
-        for axis in self.above:
-            found.setdefault(self.root(axis), []).append(axis)
+    def all(self) -> Sequence[Sequence[T]]:
+        found: dict[T, list[T]] = {}
+        for member in self.above:
+            found.setdefault(self.root(member), []).append(member)
         return list(found.values())

@@ -32,6 +32,7 @@ from codegen.items import (
 from codegen.kernels import contraction
 from codegen.plan import Plan, buffer_of
 from codegen.schedule import schedule
+from codegen.small import looped
 from codegen.space import first_fold, has_data, levels_of, memory_order, places
 from codegen.windows import Window, windows
 from ir import ops
@@ -80,7 +81,7 @@ class Planner:
         self.plan = Plan(program, inlining)
         deciding = [v for eq in program.equations if not eq.op.pure for v in eq.operands]
         self.plan.exact = upstream(program, deciding) if deciding else set()
-        self.cuts = Cuts(program, inlining)
+        self.cuts = Cuts(program, inlining, looped(program, inlining, self.plan.exact))
         self.saved: dict[Value, list[Equation]] = {}
         """Slices to store before their array is written over."""
         for eq in reversed(inlining.saved.values()):

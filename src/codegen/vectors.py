@@ -233,6 +233,8 @@ class Trial:
             most = 1
         found = [narrow * n for n in (4, 2, 1) if n <= most]
         steps = self.chooser.span(self.loop)
+        if narrow > 2 and steps < narrow:  # half a register
+            found = [narrow // 2]
         return [w for w in found if w <= steps and w * self.own <= PRIVATE]
 
     def reaches_apart(self, item: Item) -> bool:
