@@ -52,11 +52,11 @@ def needed(block: Block) -> set[int]:
     return ancestors(dataflow(block))
 
 
-def all_read(block: Block) -> bool:
-    """Whether something reads each equation, or it is an effect: the last one of dead code, if
-    there is any, is read by nothing."""
+def unread(block: Block) -> set[int]:
+    """Positions of the equations that nothing reads and that have no effect; of dead code, if there
+    is any, the last one is among them."""
     read = {v for eq in block.equations for v in eq.operands}.union(block.results)
-    return not any(eq.op.pure and read.isdisjoint(eq.results) for eq in block.equations)
+    return {n for n, eq in enumerate(block.equations) if eq.op.pure and read.isdisjoint(eq.results)}
 
 
 def merged(graph: nx.DiGraph[int], repeated: Mapping[int, int]) -> nx.DiGraph[int]:

@@ -111,8 +111,8 @@ def test_questions_to_the_graph() -> None:
     assert graph.producers(p)[mul] is p.equations[3]
     assert graph.use_counts(p) == {x: 1, y: 1, sin: 3, cos: 1, exp: 1, mul: 1, neg: 0}
     assert graph.last_uses(p) == [[x], [], [], [cos, exp], [y, neg]]
-    assert not graph.all_read(p)
-    assert graph.all_read(dce(p))
+    assert graph.unread(p) == {4}
+    assert not graph.unread(dce(p))
 
 
 def test_the_dataflow_graph_is_networkxs() -> None:

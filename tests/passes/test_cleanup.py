@@ -44,6 +44,26 @@ def test_dce_keeps_what_results_and_effects_need() -> None:
         """)  # fmt: skip
 
 
+def test_dce_drops_what_reads_nothing_without_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("ir.graph.dataflow")
+    for step in (dce, cse):
+        becomes(step, """
+            (%0: f64[3])
+              %1: f64[3] = constant[value=1.0, shape=(3,)]
+              %2: f64[3] = exp %0
+              %3: f64[3] = iota[dtype='f64', shape=(3,)]
+              %4: f64[3] = mul %2, %3
+              %5: f64[] = constant[value=2.0]
+              return %4
+            """, """
+            (%0: f64[3])
+              %1: f64[3] = exp %0
+              %2: f64[3] = iota[dtype='f64', shape=(3,)]
+              %3: f64[3] = mul %1, %2
+              return %3
+            """)  # fmt: skip
+
+
 def test_dce_keeps_parameters() -> None:
     stays(dce, "(%0: f64[3], %1: f64[])\nreturn %1")
 

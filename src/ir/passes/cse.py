@@ -7,7 +7,8 @@ from itertools import count
 from typing import Any
 
 from ir.build import substitute
-from ir.graph import all_read, ancestors, dataflow, merged
+from ir.graph import ancestors, dataflow, merged
+from ir.passes.dce import dce
 from ir.program import Equation, Program, Value
 
 
@@ -32,8 +33,8 @@ def cse(program: Program) -> Program:
         repeated[n] = found
         known = program.equations[found].results
         number.update({v: number[u] for v, u in zip(eq.results, known, strict=True)})
-    if not repeated and all_read(program):
-        return program
+    if not repeated:
+        return dce(program)
     kept = ancestors(merged(dataflow(program), repeated))
     return rewritten(program, kept, repeated)
 

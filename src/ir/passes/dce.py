@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ir.graph import all_read, needed
+from ir.graph import needed, unread
 from ir.program import Program
 
 
 def dce(program: Program) -> Program:
-    """Keep the equations that some result or effect depends on; the same program if all do."""
-    if all_read(program):
+    """Keep the equations that some result or effect depends on; the same program if all do.
+
+    What reads nothing itself goes without leaving others unread: no graph is asked.
+    """
+    dead = unread(program)
+    if not dead:
         return program
-    kept = needed(program)
+    if any(program.equations[n].operands for n in dead):
+        dead = {*range(len(program.equations))} - needed(program)
     return replace(
-        program, equations=tuple([eq for n, eq in enumerate(program.equations) if n in kept])
+        program, equations=tuple([eq for n, eq in enumerate(program.equations) if n not in dead])
     )
