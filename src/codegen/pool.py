@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from platform import machine
 from typing import Any
 
 VARIABLE = "TRACER_NUM_THREADS"
@@ -27,13 +26,10 @@ STATE = """
 """
 """A mutex, two semaphores, the job, and how many workers there are and should be."""
 
-TRIES = 4_000
+TRIES = 128
 """How often a semaphore is tried before a thread goes to sleep at it: some 50 microseconds, what
-sleeping and waking take, so that jobs in quick succession find the workers awake."""
-
-X86 = machine() in ("x86_64", "AMD64")
-PAUSE = "call void @llvm.x86.sse2.pause()" if X86 else ""
-"""What lets a sibling thread on the same core run meanwhile."""
+sleeping and waking take, so that jobs in quick succession find the workers awake. Between two tries
+it lets others run, as those of the BLAS, which may have been woken on the same core."""
 
 WAIT = f"""
 define internal i32 @patient_wait(ptr %semaphore) nounwind {{
@@ -45,7 +41,7 @@ try:
   %here = icmp eq i32 %failed, 0
   br i1 %here, label %found, label %again
 again:
-  {PAUSE}
+  call i32 @sched_yield()
   %following = add i64 %n, 1
   %more = icmp slt i64 %following, {TRIES}
   br i1 %more, label %try, label %sleep
@@ -194,7 +190,8 @@ define i32 @lone(ptr %arguments, ptr %results, ptr %workspace, ptr %region) noun
 
 FUNCTIONS = (
     "pthread_create", "pthread_detach", "pthread_mutex_trylock", "pthread_mutex_unlock",
-    "pthread_sigmask", "sem_init", "sem_post", "sem_trywait", "sem_wait", "sigfillset",
+    "pthread_sigmask", "sched_yield", "sem_init", "sem_post", "sem_trywait", "sem_wait",
+    "sigfillset",
 )  # fmt: skip
 
 DECLARATIONS = """
@@ -203,6 +200,7 @@ declare i32 @pthread_detach(i64)
 declare i32 @pthread_mutex_trylock(ptr)
 declare i32 @pthread_mutex_unlock(ptr)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
+declare i32 @sched_yield()
 declare i32 @sem_init(ptr, i32, i32)
 declare i32 @sem_post(ptr)
 declare i32 @sem_trywait(ptr)
@@ -218,8 +216,7 @@ define void @reset() nounwind {
 }
 """
 
-PAUSE_DECLARED = "declare void @llvm.x86.sse2.pause()\n" if X86 else ""
-TEXT = STATE + PAUSE_DECLARED + WAIT + RUN + SHARE + LONE + DECLARATIONS
+TEXT = STATE + WAIT + RUN + SHARE + LONE + DECLARATIONS
 EXPORTS = ("share", "lone", "reset", "wanted")
 POOL: list[Any] = []
 """The pool's code, once it is made: it stays for the life of the process."""
