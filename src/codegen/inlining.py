@@ -236,5 +236,5 @@ POINTWISE = (Elementwise, ops.Select)
 """Ops whose elements are computed from the operands' at the same place."""
 COMPUTED = (*POINTWISE, ops.Gather)
 """Ops that may be computed where what they give is added."""
-FREE = (ops.Constant, ops.Iota)
+FREE = (ops.Constant, ops.Iota, ops.UnitArrays)
 """Ops that read nothing."""

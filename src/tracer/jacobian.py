@@ -11,6 +11,7 @@ from typing import Any
 from ir import ops
 from ir.build import Builder
 from ir.passes.inline import inline_plain
+from ir.passes.simplify import simplify
 from ir.passes.transpose import transpose
 from ir.passes.vmap import vmap
 from ir.program import Equation, Program, Value
@@ -38,17 +39,6 @@ class Blocks:
         return self.build(program, wrt, outs, self.chunk_size)
 
 
-def unit_arrays(b: Builder, type: ArrayType, start: int, stop: int) -> Value:
-    """A batch of the type's unit arrays, from one place to another."""
-    shape = stop - start, type.size
-    rows, columns = (b(ops.Iota("i64", shape, axis)) for axis in (0, 1))
-    if start:
-        rows = b(ops.Add(), rows, b(ops.Constant(start, "i64", shape)))
-    ones = b(ops.Convert(type.dtype), b(ops.Equal(), rows, columns))
-    made: Value = b(ops.Reshape((shape[0], *type.shape)), ones)
-    return made
-
-
 def batched_rows(
     b: Builder, linear: Program, residuals: Sequence[Value], chunk_size: int | None
 ) -> list[Value]:
@@ -59,7 +49,8 @@ def batched_rows(
     for start in range(0, max(1, unit.size), size):
         stop = min(start + size, unit.size)
         wide = vmap(linear, (*[False] * len(residuals), True), stop - start)
-        chunks.append(b.inline(wide, [*residuals, unit_arrays(b, unit, start, stop)]))
+        ones = b(ops.UnitArrays(unit.dtype, (stop - start, *unit.shape), start))
+        chunks.append(b.inline(wide, [*residuals, ones]))
     return [
         xs[0] if len(xs) == 1 else b(ops.Concatenate(0), *xs) for xs in zip(*chunks, strict=True)
     ]
@@ -83,7 +74,7 @@ def reverse_blocks(
         back = swept(transpose(one, len(forward.results) - m))
         bars = batched_rows(b, back, forward.results[m:], chunk_size)
         blocks += [b(ops.Reshape((*out.type.shape, *v.type.shape[1:])), v) for v in bars]
-    return (swept(b.finish(*program.results, *blocks, name=f"jacrev_{program.name}")),)
+    return (scaled(b.finish(*program.results, *blocks, name=f"jacrev_{program.name}")),)
 
 
 def forward_blocks(
@@ -107,7 +98,13 @@ def forward_blocks(
         moved = batched_rows(b, linear, forward.results[m:], chunk_size)
         columns.append([output_major(b, dy, v.type) for dy in moved])
     blocks = [column[k] for k in range(outs) for column in columns]
-    return (swept(b.finish(*program.results, *blocks, name=f"jacfwd_{program.name}")),)
+    return (scaled(b.finish(*program.results, *blocks, name=f"jacfwd_{program.name}")),)
+
+
+def scaled(program: Program) -> Program:
+    """Without products with unit arrays: laws make scalings of them, whether it is compiled or not,
+    so that their zeros meet no infinities here or there."""
+    return swept(simplify(program))
 
 
 def output_major(b: Builder, x: Value, inner: ArrayType) -> Value:

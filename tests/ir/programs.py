@@ -127,6 +127,13 @@ def elementwise(cls: type[Elementwise]) -> Recipe:
     return make
 
 
+def copysign(m: Maker) -> None:
+    """The sign of a number: that of nan is whatever the machine's function leaves."""
+    x = m.some(ops.CopySign.kinds)
+    y = m.like(x.type)
+    m.add(ops.CopySign(), x, m.add(ops.Select(), m.add(ops.Equal(), y, y), y, x))
+
+
 def select(m: Maker) -> None:
     x = m.some(ANY)
     m.add(ops.Select(), m.like(x.type.with_dtype("bool")), x, m.like(x.type))
@@ -145,6 +152,13 @@ def literal(m: Maker) -> None:
 def iota(m: Maker) -> None:
     shape = m.shape(1)
     m.add(ops.Iota(m.dtype(NUMBERS), shape, int(m.rng.integers(len(shape)))))
+
+
+def unit_arrays(m: Maker) -> None:
+    """All but the first: products with a square of them are scalings, for finite numbers only."""
+    shape = m.shape(1)
+    places = int(np.prod(shape))
+    m.add(ops.UnitArrays(m.dtype(NUMBERS), (max(places - 1, 1), *shape), int(places > 1)))
 
 
 def convert(m: Maker) -> None:
@@ -313,7 +327,8 @@ def effect(make_op: Callable[[], Op]) -> Recipe:
 
 RECIPES: dict[str, Recipe] = {
     **{n: elementwise(cls) for n, cls in REGISTRY.items() if issubclass(cls, Elementwise)},
-    "select": select, "constant": constant, "literal": literal, "iota": iota, "convert": convert,
+    "copysign": copysign, "select": select, "constant": constant, "literal": literal, "iota": iota,
+    "unit_arrays": unit_arrays, "convert": convert,
     "dot_general": dot_general, "broadcast": broadcast, "permute": permute, "reshape": reshape,
     "slice": slice_, "slice_add": slice_add, "pad": pad, "concatenate": concatenate,
     "gather": gather, "call": call, "barrier": barrier, "slice_update": slice_update,

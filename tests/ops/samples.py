@@ -188,6 +188,10 @@ def sources() -> Iterator[Sample]:
         ops.Literal((5,), "i64", ()), ops.Literal(tuple(range(6)), "i32", (1, 2, 3)),
         ops.Iota("f64", (4,)), ops.Iota("f32", (2, 3), 1), ops.Iota("i64", (2, 3)),
         ops.Iota("i32", (2, 1, 3), 2), ops.Iota("i64", (0,)), ops.Iota("f64", (3, 0)),
+        ops.UnitArrays("f64", (3, 3)), ops.UnitArrays("f32", (6, 2, 3)),
+        ops.UnitArrays("f64", (1,)), ops.UnitArrays("f64", (0, 3)),
+        ops.UnitArrays("f64", (20, 4, 5)), ops.UnitArrays("f32", (2, 9), 5),
+        ops.UnitArrays("f64", (7, 3, 4), 5), ops.UnitArrays("i64", (4, 4)),
     ):  # fmt: skip
         yield from rows(op, "")
 

@@ -38,7 +38,7 @@ EXACT = {
     ops.Select, ops.Constant, ops.Literal, ops.Iota, ops.Convert, ops.StopGradient,
     ops.Slice, ops.Gather, ops.Broadcast, ops.Permute, ops.Reshape, ops.Pad, ops.Concatenate,
     ops.ArgMax, ops.ArgMin, ops.IntegerPow, ops.SliceAdd, ops.ScatterAdd,
-    ops.Barrier, ops.SliceUpdate, ops.ScatterUpdate,
+    ops.Barrier, ops.SliceUpdate, ops.ScatterUpdate, ops.UnitArrays,
 }  # fmt: skip
 """Ops whose every float result is the reference's, bit for bit."""
 

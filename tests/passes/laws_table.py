@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ir.passes import laws, scaling, spreading
+from ir.passes import diagonal, laws, scaling, spreading
 
 Case = tuple[laws.Law, str, str]
 
@@ -593,6 +593,95 @@ CASES: list[Case] = [
           %2: f64[9] = sub %1, %0
           %3: f64[4,9] = broadcast[shape=(4, 9), dims=(1,)] %2
           return %3
+        """,
+    ),
+    (
+        diagonal.only_unit_array,
+        """
+        ()
+          %0: f64[1,1] = unit_arrays[dtype='f64', shape=(1, 1)]
+          return %0
+        """,
+        """
+        ()
+          %0: f64[1,1] = constant[value=1.0, shape=(1, 1)]
+          return %0
+        """,
+    ),
+    (
+        diagonal.scale,
+        """
+        (%0: f64[4,5])
+          %1: f64[4,4] = unit_arrays[dtype='f64', shape=(4, 4)]
+          %2: f64[5,4] = dot_general[contract=((0,), (1,))] %0, %1
+          return %2
+        """,
+        """
+        (%0: f64[4,5])
+          %1: f64[5,4] = permute[perm=(1, 0)] %0
+          return %1
+        """,
+    ),
+    (
+        diagonal.scale,
+        """
+        (%0: f64[4], %1: f64[4], %2: bool[4], %3: f64[4,5])
+          %4: f64[4,4] = unit_arrays[dtype='f64', shape=(4, 4)]
+          %5: f64[4,4] = broadcast[shape=(4, 4), dims=(1,)] %0
+          %6: f64[4,4] = mul %4, %5
+          %7: f64[4,4] = broadcast[shape=(4, 4), dims=(0,)] %1
+          %8: f64[4,4] = mul %7, %6
+          %9: f64[4,4] = neg %8
+          %10: f64[4,4] = constant[value=0.0, shape=(4, 4)]
+          %11: bool[4,4] = broadcast[shape=(4, 4), dims=(1,)] %2
+          %12: f64[4,4] = select %11, %9, %10
+          %13: f64[4,5] = dot_general[contract=((1,), (0,))] %12, %3
+          return %13
+        """,
+        """
+        (%0: f64[4], %1: f64[4], %2: bool[4], %3: f64[4,5])
+          %4: f64[4] = mul %1, %0
+          %5: f64[4] = neg %4
+          %6: f64[4] = constant[value=0.0, shape=(4,)]
+          %7: f64[4] = select %2, %5, %6
+          %8: f64[4,5] = broadcast[shape=(4, 5), dims=(0,)] %7
+          %9: f64[4,5] = mul %3, %8
+          return %9
+        """,
+    ),
+    (
+        diagonal.scale,
+        """
+        (%0: f64[2,3], %1: f64[5,2,3])
+          %2: f64[3,3] = unit_arrays[dtype='f64', shape=(3, 3)]
+          %3: f64[3,3] = constant[value=3.0, shape=(3, 3)]
+          %4: f64[3,3] = div %2, %3
+          %5: f64[5,2,3] = dot_general[contract=((2,), (0,))] %1, %4
+          return %5
+        """,
+        """
+        (%0: f64[2,3], %1: f64[5,2,3])
+          %2: f64[3] = constant[value=1.0, shape=(3,)]
+          %3: f64[3] = constant[value=3.0, shape=(3,)]
+          %4: f64[3] = div %2, %3
+          %5: f64[5,2,3] = broadcast[shape=(5, 2, 3), dims=(2,)] %4
+          %6: f64[5,2,3] = mul %1, %5
+          return %6
+        """,
+    ),
+    (
+        diagonal.sum_of_diagonal,
+        """
+        (%0: f64[4])
+          %1: f64[4,4] = unit_arrays[dtype='f64', shape=(4, 4)]
+          %2: f64[4,4] = broadcast[shape=(4, 4), dims=(1,)] %0
+          %3: f64[4,4] = mul %2, %1
+          %4: f64[4] = reduce_sum[axes=(1,)] %3
+          return %4
+        """,
+        """
+        (%0: f64[4])
+          return %0
         """,
     ),
 ]

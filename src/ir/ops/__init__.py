@@ -41,7 +41,14 @@ from ir.ops.compare import (
     ShiftRight,
     Xor,
 )
-from ir.ops.constants import Constant, Convert, Iota, Literal, StopGradient
+from ir.ops.constants import (
+    Constant,
+    Convert,
+    Iota,
+    Literal,
+    StopGradient,
+    UnitArrays,
+)
 from ir.ops.contract import DotGeneral
 from ir.ops.control import Call, Check, Guard
 from ir.ops.custom import Barrier, CustomCall, CustomTangent, Held
@@ -178,5 +185,6 @@ __all__ = [
     "Tan",
     "Tanh",
     "Trunc",
+    "UnitArrays",
     "Xor",
 ]

@@ -98,6 +98,39 @@ class Iota(Source0):
         return k.number(at[self.axis], self.dtype)  # type: ignore[no-any-return]
 
 
+@primitive("unit_arrays")
+class UnitArrays(Source0):
+    """All arrays of a shape that are 1 in one place and 0 elsewhere, row by row from ``start`` on,
+    along a leading axis.
+
+    What a linear program makes of them are its matrix's columns. The zeros stand for what nothing
+    depends on: laws may take it that they do not meet infinities.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int = 0
+
+    def infer(self) -> ArrayType:
+        require_sizes(self.shape, self)
+        require(bool(self.shape), self, "needs a leading axis", shape=self.shape)
+        inside = 0 <= self.start <= max(prod(self.shape[1:]) - self.shape[0], 0)
+        require(inside, self, "starts where there is no place", shape=self.shape)
+        return ArrayType(self.dtype, self.shape)
+
+    def reference(self) -> Array:
+        count, places = self.shape[0], prod(self.shape[1:])
+        ones = np.eye(count, places, self.start, DTYPES[self.dtype].numpy)
+        return ones.reshape(self.shape)
+
+    def element(self, k: Kernel, at: Index) -> Scalar:
+        place = 0
+        for i, n in zip(at[1:], self.shape[1:], strict=True):
+            place = place * n + i
+        met = k.call("equal", k.number(at[0] + self.start, "i64"), k.number(place, "i64"))
+        return k.convert(met, self.dtype)  # type: ignore[no-any-return]
+
+
 @primitive("convert")
 class Convert(Elementwise):
     """The elements in another dtype, as ``astype`` converts them."""

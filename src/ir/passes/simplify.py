@@ -7,7 +7,7 @@ from functools import cache
 from ir import ops
 from ir.build import Builder, substitute
 from ir.op import Op
-from ir.passes import scaling, spreading  # noqa: F401  (they register their laws)
+from ir.passes import diagonal, scaling, spreading  # noqa: F401  (they register their laws)
 from ir.passes.laws import INEXACT, LAWS, OF, Law, Term
 from ir.program import Equation, Program, Value
 
