@@ -250,5 +250,8 @@ def test_empty_arrays_in_every_place() -> None:
         lambda x: x.T @ x, lambda x: x @ x.T, lambda x: np.cumsum(x, axis=0),
         lambda x: np.concatenate([x, np.ones((2, 3))]), lambda x: x[:, ::-1],
         grad(lambda x: np.sum(np.sin(x))), vmap(lambda row: row * 2), lambda x: np.sum(x, axis=1),
+        lambda x: np.pad(x, 2), lambda x: np.pad(np.reshape(x, (3, 0)), 1),
+        lambda x: np.pad(np.reshape(x, (2, 0, 4)), ((1, 0), (2, 2), (0, 1))),
+        lambda x: np.concatenate([np.reshape(x, (2, 0)), np.ones((2, 3))], axis=1),
     ):  # fmt: skip
         same(jit(f)(x), f(x))

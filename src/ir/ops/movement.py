@@ -104,6 +104,7 @@ class Reshape(Movement):
             flat = flat * n + i
         index = []
         for n in reversed(x.type.shape):
+            n = n or 1  # of no elements none is read, but what would be is asked for
             index.append(flat % n)
             flat = flat // n
         return x[tuple(reversed(index))]  # type: ignore[no-any-return]
