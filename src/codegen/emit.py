@@ -10,7 +10,7 @@ from codegen import blocks, loops
 from codegen.buffers import Buffer
 from codegen.callbacks import address
 from codegen.counters import At
-from codegen.held_sums import HeldSums
+from codegen.held_sums import NEAR, HeldSums, begins
 from codegen.index import Index
 from codegen.items import (
     Carried,
@@ -65,17 +65,19 @@ class Emitter:
         self.carries: Carry = {}
         self.sums: dict[MemoryStep, LaneSums | HeldSums] = {}
         """Accumulators that each lane has its own of, or that are in registers."""
+        self.begun: set[MemoryStep] = set()
+        """Folds of which those in registers begin with their first values, which are not stored."""
         self.pairs: dict[Carried, Pairwise] = {}
         self.partials = partials
         self.block_at: Index | None = None
         """The number of the region's block that this function runs, if it runs one."""
 
     def nodes(self, nodes: list[Node]) -> None:
-        for node in nodes:
-            if isinstance(node, Loop):
-                loops.run(self, node)
-            else:
+        for n, node in enumerate(nodes):
+            if not isinstance(node, Loop):
                 EMIT[type(node)](self, node)
+            elif not begins(self, node, nodes[n + 1 : n + 1 + NEAR]):
+                loops.run(self, node)
 
     def first(self, step: Item) -> Accumulators:
         """The values that a fold's accumulators begin with."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
+from codegen.fills import filled
 from codegen.index import Axis, Index
-from codegen.items import Loop, MemoryStep, is_short
+from codegen.items import Loop, MemoryStep, Node, is_short
+from codegen.pairwise import long_sums
 from codegen.parallel import leaves
 from codegen.registers import Register
 from codegen.text import Kind
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST = 8
 """Accumulators of one fold that are kept in registers."""
+NEAR = 8
+"""Nodes behind one that fills, among which is the loop that adds up."""
 
 
 class HeldSums:
@@ -38,7 +42,15 @@ class HeldSums:
 
     def open(self) -> None:
         for at in self.each():
-            self.places[at] = self.emitter.carry(self.k.load(*self.emitter.accumulator(self.item)))
+            self.places[at] = self.emitter.carry(self.first())
+        self.emitter.begun.discard(self.item)
+
+    def first(self) -> Register:
+        """What an accumulator begins with: what is in memory, if that was filled."""
+        if self.item not in self.emitter.begun:
+            return self.k.load(*self.emitter.accumulator(self.item))
+        found: Register = self.emitter.first(self.item)[0]
+        return found
 
     def load(self, at: tuple[Index, ...]) -> Register:
         pointer, kind = self.places[self.k.settled_all(at)]
@@ -51,6 +63,22 @@ class HeldSums:
     def close(self) -> None:
         for at in self.each():
             self.k.store(*self.emitter.accumulator(self.item), self.load(at))
+
+
+def begins(emitter: Emitter, loop: Loop, behind: Sequence[Node]) -> bool:
+    """Whether loops that fill accumulators may be left out, as a loop behind them holds those in
+    registers as long as it runs, and runs once."""
+    found = filled(loop)
+    step = found.step if found is not None else None
+    if step is None or step in emitter.partials:
+        return False
+    its = step.path[step.opens]
+    in_lanes = emitter.k.lanes is None and its in emitter.vectors
+    once = its in behind and not its.leads and not long_sums(its, emitter.vectors)
+    if in_lanes or not once or is_short(its) or not stays(emitter, step, its):
+        return False
+    emitter.begun.add(step)
+    return True
 
 
 @contextmanager

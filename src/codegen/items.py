@@ -190,8 +190,12 @@ class Close(Item):
     step: Carried | None = None
 
 
+@dataclass(eq=False, repr=False)
 class Fill(Item):
-    """The accumulator of an element set to its first value, in memory."""
+    """The accumulator of an element set to its first value, in memory, before the loops of ``step``
+    if there are any."""
+
+    step: MemoryStep | None = None
 
 
 class MemoryStep(Carried):

@@ -201,7 +201,8 @@ def opening(step: Carried) -> Node:
     before, rest = step.levels[: step.opens], step.levels[step.opens :]
     inner = [level for level in rest if level.dim is not None]
     loops = [Loop(Axis(level.axis.low, level.axis.high)) for level in inner]
-    fill = Fill(step.eq, step.value, [*before, *inner], step.fixed, path=[*around, *loops])
+    path = [*around, *loops]
+    fill = Fill(step.eq, step.value, [*before, *inner], step.fixed, path=path, step=step)
     nest: list[Node] = [*loops, fill]
     for outer, body in pairwise(nest):
         assert isinstance(outer, Loop)

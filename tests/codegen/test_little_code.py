@@ -134,3 +134,35 @@ def test_blocks_of_which_there_are_only_whole_ones_have_no_other_end(columns, te
     llvm = jit(lambda x: np.sum(x, axis=1)).lower(np.ones((640, columns))).llvm
     assert "pairwise" in llvm
     assert llvm.count("call i64 @llvm.smin") == tests
+
+
+def forces(x):
+    apart = x[:, None, :] - x[None, :, :]
+    return np.sum(apart / (np.sum(apart * apart, axis=2) + 0.1)[:, :, None], axis=1)
+
+
+def nearest(x):
+    apart = x[:, None, :] - x[None, :, :]
+    return np.max(apart, axis=1), np.min(apart, axis=1), np.prod(1 + apart / 9, axis=1)
+
+
+HELD = {
+    "forces": (forces, ()),
+    "nearest": (nearest, ()),
+    "many": (vmap(forces), (2,)),
+    "slope": (grad(lambda x: np.sum(forces(x))), ()),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize("n", [3, 8, 13, 40, 300])
+def test_what_is_held_in_registers_is_not_filled_before(name, n, monkeypatch):
+    f, batch = HELD[name]
+    x = RNG.normal(size=(*batch, n, 3))
+    here = jit(f).lower(x).compiled
+    monkeypatch.setattr("codegen.emit.begins", lambda *_: False)
+    filled = jit(lambda x: f(x)).lower(x).compiled
+    for got, want in zip(here(x), filled(x), strict=True):
+        np.testing.assert_array_equal(got, want)
+    fewer = len(filled.llvm.splitlines()) - len(here.llvm.splitlines())
+    assert fewer > 0 if name == "slope" and n > 3 else fewer >= 0
