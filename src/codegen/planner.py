@@ -114,7 +114,7 @@ class Planner:
             self.plan.definitions[eq.result] = []
         elif hasattr(op, "scan"):
             self.scan(eq)
-        elif isinstance(op, ops.DotGeneral) and contraction.wanted(eq):
+        elif isinstance(op, ops.DotGeneral) and self.is_contraction(eq):
             self.contraction(eq)
         else:
             self.element(eq)
@@ -266,6 +266,9 @@ class Planner:
         for at in places(eq.result.type.shape):
             _ = base[at]
         self.add(StaticUpdate(eq, eq.result, cost=eq.operands[1].type.size), kernel)
+
+    def is_contraction(self, eq: Equation) -> bool:
+        return contraction.wanted(eq, self.plan.inlined, self.plan.orders)
 
     def contraction(self, eq: Equation) -> None:
         """Calls of the BLAS, on operands that are stored and, where they must be, copied.

@@ -1,4 +1,4 @@
-"""Large products by whichever BLAS there is: every layout, both interfaces, against NumPy."""
+"""Large products by whichever BLAS there is, and by tiles: every layout, against NumPy."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ VECTORS = {
 }
 
 
-@pytest.fixture(params=["NumPy's", "SciPy's"])
+@pytest.fixture(params=["NumPy's", "SciPy's", "tiles"])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Each library in turn, with no address remembered from the other."""
+    """Each library in turn, with no address remembered from the other; small products by tiles."""
     if request.param == "SciPy's":
         monkeypatch.setattr(target, "own_blas", lambda: None)
+    if request.param != "tiles":
+        monkeypatch.setattr("codegen.kernels.contraction.tiling", lambda *_: None)
     target.address.cache_clear()
     yield request.param
     target.address.cache_clear()

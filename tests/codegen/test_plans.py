@@ -68,7 +68,8 @@ PLANS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "bodies": (grad(bodies), ("f64[50,3]",)),
     "stencil": (grad(harmonic), ("f64[200,300]",)),
     "affine": (affine, ("f64[64,32]", "f64[32,100]", "f64[100]")),
-    "small affine": (affine, ("f64[8,5]", "f64[5,20]", "f64[20]")),
+    "small affine": (affine, ("f64[3,5]", "f64[5,20]", "f64[20]")),
+    "tiled affine": (affine, ("f64[8,5]", "f64[5,20]", "f64[20]")),
     "large sum": (lambda x: np.sum(np.sin(x) * x), ("f64[1000000]",)),
 }
 

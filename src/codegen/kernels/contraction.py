@@ -13,6 +13,7 @@ from codegen.index import Axis, along
 from codegen.inlining import Inlining
 from codegen.items import Contraction, Level
 from codegen.kernels.products import Axes, Matrix, Product, Steps, matrices, products
+from codegen.kernels.tiles import ROWS, multiply, tiling
 from codegen.kernels.views import position, read_at, stored, strides, without
 from codegen.parallel import BLOCKS, PARTIALS
 from codegen.scalar import EmitKernel
@@ -27,6 +28,8 @@ LARGE = 16 * 16 * 16
 """Multiplications of one matrix product from which a BLAS call pays."""
 SQUARE, SIDE = 10 * 10 * 10, 8
 """And from which it pays where no side is shorter than this: OpenBLAS's calls take some 50 ns."""
+TILED = 128
+"""And from which tiles pay, where they read both operands as they lie."""
 SERIAL = 64 * 64 * 64
 """Multiplications of one call up to which OpenBLAS starts no threads of its own."""
 CALL = 1_000
@@ -61,8 +64,9 @@ class Plan:
         return CALL * calls + COPY * self.copied
 
 
-def wanted(eq: Equation) -> bool:
-    """Whether the BLAS takes this contraction: floats, large enough, and worth a whole pass.
+def wanted(eq: Equation, inlined: Inlining, orders: dict[Value, Axes]) -> bool:
+    """Whether the BLAS takes this contraction, or tiles do: floats, large enough, and worth a whole
+    pass.
 
     A matrix and a vector are read once: loops do that as fast, and share it with what is around.
     But loops that would add to a long result over and over are the BLAS's.
@@ -74,14 +78,25 @@ def wanted(eq: Equation) -> bool:
     n = prod(y.shape[d] for d in op.free(1, y.rank))
     k = prod(x.shape[d] for d in op.contract[0])
     enough = LARGE if min(m, n, k) < SIDE else SQUARE
-    if x.info.kind != "float" or m * n * k < enough:
+    if x.info.kind != "float":
         return False
+    if m * n * k < enough:
+        return m * n * k >= TILED and min(m, n, k) >= ROWS and in_tiles(eq, inlined, orders)
     if min(m, n) > 1:
         return True
     side = 0 if n == 1 else 1
     free = op.free(side, eq.operands[side].type.rank)
     adds = min(op.contract[side], default=0) < max(free, default=0)
     return adds and eq.result.type.nbytes * BLOCKS > PARTIALS
+
+
+def in_tiles(eq: Equation, inlined: Inlining, orders: dict[Value, Axes]) -> bool:
+    """Whether tiles take the contraction, and read both operands where they lie."""
+    found = planned(eq, inlined, orders)
+    if found is None or found.copied:
+        return False
+    tiles = tiling(found.steps, found.product, eq.result.type.dtype)
+    return tiles is not None and tiles.y[1] == 1
 
 
 def planned(eq: Equation, inlined: Inlining, orders: dict[Value, Axes]) -> Plan | None:
@@ -173,8 +188,13 @@ def emit(k: EmitKernel, item: Contraction) -> None:
         out, x, y = followed
         assert out is not None and x is not None and y is not None
         steps = Steps([axis.extent for axis in axes], x, y, out, len(shape))
-        beta = added(k, [axes[a] for a in made.summed], item.value.type.dtype)
-        gemm(k.f, item.value.type.dtype, pointers, steps, made, beta)
+        dtype = item.value.type.dtype
+        tiles = tiling(steps, made, dtype) if item.size <= SERIAL else None
+        if tiles is not None:
+            multiply(k.f, dtype, pointers, tiles)
+            return
+        beta = added(k, [axes[a] for a in made.summed], dtype)
+        gemm(k.f, dtype, pointers, steps, made, beta)
 
 
 def added(k: EmitKernel, summed: Sequence[Axis], dtype: str) -> str:
