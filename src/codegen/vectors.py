@@ -220,7 +220,9 @@ class Trial:
     # What it costs.
 
     def narrowest(self) -> int:
-        return max(self.chooser.target.vector_bytes // self.bytes, 2)
+        """The lanes of a register, or of half of one where there are fewer steps."""
+        lanes = max(self.chooser.target.vector_bytes // self.bytes, 2)
+        return lanes if lanes == 2 or self.chooser.span(self.loop) >= lanes else lanes // 2
 
     def widths(self) -> list[int]:
         """Numbers of lanes to try: a register's, and several registers' where little is done."""
@@ -233,8 +235,6 @@ class Trial:
             most = 1
         found = [narrow * n for n in (4, 2, 1) if n <= most]
         steps = self.chooser.span(self.loop)
-        if narrow > 2 and steps < narrow:  # half a register
-            found = [narrow // 2]
         return [w for w in found if w <= steps and w * self.own <= PRIVATE]
 
     def reaches_apart(self, item: Item) -> bool:

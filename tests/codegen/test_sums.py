@@ -121,3 +121,18 @@ def test_chains_are_as_short_on_every_machine(machine: str, dtype: str) -> None:
     with compiled_for(machine):
         text = compile_program(trace(np.sum, f"{dtype}[100000]")).llvm
     assert longest_chain(text) <= CHAIN
+
+
+@pytest.mark.parametrize("n", [4, 5, 6, 7])
+@each_target
+def test_long_sums_of_a_few_results(machine: str, n: int) -> None:
+    """Of fewer results than a register has lanes, each sum is cut into blocks by itself."""
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=(16, 16, 9)), rng.normal(size=(9, 16, 16, n))
+
+    def f(x: Any, y: Any) -> Any:
+        return np.einsum("abc,cabd->bd", np.hypot(x, 1.0), y)
+
+    with compiled_for(machine):
+        found = compile_program(trace(f, x, y))(x, y)[0]
+    np.testing.assert_allclose(found, f(x, y), rtol=1e-11, atol=1e-12)

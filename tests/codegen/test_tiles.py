@@ -167,3 +167,12 @@ def test_outer_products_stay_with_what_is_around() -> None:
     np.testing.assert_allclose(
         jit(f)(x, y), np.sin(x)[:, :, None] * y[:, None] + 1.0, rtol=1e-13, atol=1e-13
     )
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_zeros_of_outer_products_keep_their_signs(dtype: str) -> None:
+    """Each element is one product, and no sum that begins with 0."""
+    x, y = np.array([0.0, -0.0, 1.0, -2.0] * 30, dtype), np.array([-0.0, 0.0, -3.0] * 40, dtype)
+    got, want = jit(np.outer)(x, y), np.outer(x, y)
+    np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(np.signbit(got), np.signbit(want))

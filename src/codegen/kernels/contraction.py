@@ -78,7 +78,7 @@ def wanted(eq: Equation, inlined: Inlining, orders: dict[Value, Axes]) -> bool:
     n = prod(y.shape[d] for d in op.free(1, y.rank))
     k = prod(x.shape[d] for d in op.contract[0])
     enough = LARGE if min(m, n, k) < SIDE else SQUARE
-    if x.info.kind != "float":
+    if x.info.kind != "float" or k == 1:  # a product of two numbers for each element
         return False
     if m * n * k < enough:
         return m * n * k >= TILED and min(m, n, k) >= ROWS and in_tiles(eq, inlined, orders)
