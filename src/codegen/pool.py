@@ -1,8 +1,9 @@
 """The threads that run blocks, and how many there are.
 
-A job is a function and a number of blocks. The caller and the workers take block after block until
-none is left; whoever finds the pool busy runs its blocks alone. Which thread runs a block makes no
-difference to its result, and the blocks do not depend on the number of threads.
+A job is a function and a number of blocks. The caller and each worker have a part of them, the same
+of every job, so that what a thread has read or written before is in caches of its own; who is done
+takes from the others' parts. Whoever finds the pool busy runs its blocks alone. Which thread runs a
+block makes no difference to its result, and the blocks do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ from typing import Any
 
 VARIABLE = "TRACER_NUM_THREADS"
 
-STATE = """
+PARTS = 256
+"""Parts of a job, at most: of more threads, some begin with another's."""
+
+STATE = f"""
 @lock = global [64 x i8] zeroinitializer, align 64
 @wake = global [64 x i8] zeroinitializer, align 64
 @done = global [64 x i8] zeroinitializer, align 64
-@next = global i64 0, align 64
+@next = global [{PARTS} x [8 x i64]] zeroinitializer, align 64
+@parts = global i64 1
 @task = global ptr null
 @context = global ptr null
 @blocks = global i64 0
 @workers = global i64 0
 @wanted = global i64 0
 """
-"""A mutex, two semaphores, the job, and how many workers there are and should be."""
+"""A mutex, two semaphores, how many blocks of each part were taken, how many parts there are, the
+job, and how many workers there are and should be."""
 
 TRIES = 128
 """How often a semaphore is tried before a thread goes to sleep at it: some 50 microseconds, what
@@ -54,25 +60,42 @@ found:
 """
 
 RUN = """
-define internal void @run() nounwind {
+define internal void @run(i64 %own) nounwind {
 entry:
   %task = load ptr, ptr @task
   %context = load ptr, ptr @context
   %blocks = load i64, ptr @blocks
+  %parts = load i64, ptr @parts
+  br label %part
+part:
+  %turn = phi i64 [ 0, %entry ], [ %following, %over ]
+  %whose = add i64 %own, %turn
+  %n = urem i64 %whose, %parts
+  %taken = getelementptr [8 x i64], ptr @next, i64 %n
+  %from = mul i64 %n, %blocks
+  %to = add i64 %from, %blocks
+  %low = udiv i64 %from, %parts
+  %high = udiv i64 %to, %parts
   br label %again
 again:
-  %block = atomicrmw add ptr @next, i64 1 acq_rel
-  %left = icmp slt i64 %block, %blocks
+  %step = atomicrmw add ptr %taken, i64 1 acq_rel
+  %block = add i64 %low, %step
+  %left = icmp slt i64 %block, %high
   br i1 %left, label %work, label %over
 work:
   call void %task(ptr %context, i64 %block)
   br label %again
 over:
+  %following = add i64 %turn, 1
+  %more = icmp slt i64 %following, %parts
+  br i1 %more, label %part, label %done
+done:
   ret void
 }
 
-define internal ptr @worker(ptr %unused) nounwind {
+define internal ptr @worker(ptr %number) nounwind {
 entry:
+  %who = ptrtoint ptr %number to i64
   %signals = alloca [128 x i8], align 16
   call i32 @sigfillset(ptr %signals)
   call i32 @pthread_sigmask(i32 2, ptr %signals, ptr null)
@@ -82,15 +105,19 @@ wait:
   %woken = icmp eq i32 %failed, 0
   br i1 %woken, label %work, label %wait
 work:
-  call void @run()
+  %parts = load i64, ptr @parts
+  %others = sub i64 %parts, 1
+  %n = urem i64 %who, %others
+  %part = add i64 %n, 1
+  call void @run(i64 %part)
   call i32 @sem_post(ptr @done)
   br label %wait
 }
 """
-"""Take blocks until none is left; a worker does so whenever it is woken."""
+"""Take blocks until none is left, first of one's own part; a worker does so whenever woken."""
 
-SHARE = """
-define void @share(ptr %task, ptr %context, i64 %blocks) nounwind {
+SHARE = f"""
+define void @share(ptr %task, ptr %context, i64 %blocks) nounwind {{
 entry:
   %wanted = load atomic i64, ptr @wanted monotonic, align 8
   %none = icmp slt i64 %wanted, 1
@@ -119,7 +146,8 @@ grow:
   br i1 %short, label %create, label %start
 create:
   %thread = alloca i64
-  %refused = call i32 @pthread_create(ptr %thread, ptr null, ptr @worker, ptr null)
+  %number = inttoptr i64 %have to ptr
+  %refused = call i32 @pthread_create(ptr %thread, ptr null, ptr @worker, ptr %number)
   %made = icmp eq i32 %refused, 0
   br i1 %made, label %count, label %start
 count:
@@ -133,12 +161,21 @@ start:
   store ptr %task, ptr @task
   store ptr %context, ptr @context
   store i64 %blocks, ptr @blocks
-  store atomic i64 0, ptr @next release, align 8
   %workers = load i64, ptr @workers
   %helpers = call i64 @llvm.smin.i64(i64 %workers, i64 %wanted)
-  br label %waking
+  %threads = add i64 %helpers, 1
+  %parts = call i64 @llvm.smin.i64(i64 %threads, i64 {PARTS})
+  store i64 %parts, ptr @parts
+  br label %clear
+clear:
+  %p = phi i64 [ 0, %start ], [ %p1, %clear ]
+  %taken = getelementptr [8 x i64], ptr @next, i64 %p
+  store atomic i64 0, ptr %taken release, align 8
+  %p1 = add i64 %p, 1
+  %uncleared = icmp slt i64 %p1, %parts
+  br i1 %uncleared, label %clear, label %waking
 waking:
-  %w = phi i64 [ 0, %start ], [ %w1, %wakes ]
+  %w = phi i64 [ 0, %clear ], [ %w1, %wakes ]
   %asleep = icmp slt i64 %w, %helpers
   br i1 %asleep, label %wakes, label %working
 wakes:
@@ -146,7 +183,7 @@ wakes:
   %w1 = add i64 %w, 1
   br label %waking
 working:
-  call void @run()
+  call void @run(i64 0)
   br label %finishing
 finishing:
   %waits = phi i64 [ %helpers, %working ], [ %fewer, %finished ]
@@ -166,7 +203,7 @@ finished:
 unlock:
   call i32 @pthread_mutex_unlock(ptr @lock)
   ret void
-}
+}}
 """
 """Share a job's blocks out: start what workers are missing, wake them, help, and wait for them; a
 worker that has not woken when nothing is left is told to sleep on."""

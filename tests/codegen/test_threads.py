@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.codegen.workloads import WORKLOADS
 
+from codegen.engine import pool_address
 from codegen.pool import get_num_threads, set_num_threads
+from codegen.target import host
 from tracer import grad, jit, value_and_grad
 
 RNG = np.random.default_rng(0)
@@ -141,6 +144,40 @@ def run(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         env=os.environ | variables,
     )
+
+
+def shared_out(blocks: int, run: Callable[[int], object]) -> None:
+    """Have the pool run a function of Python on each block."""
+    share = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+    block = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(lambda _, n: run(n) and None)
+    share(pool_address("share", host()))(ctypes.cast(block, ctypes.c_void_p), None, blocks)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 5, 16])
+@pytest.mark.parametrize("blocks", [1, 2, 3, 7, 64, 1000])
+def test_every_block_is_run_once(threads: int, blocks: int) -> None:
+    set_num_threads(threads)
+    for _ in range(20):
+        found: list[int] = []
+        shared_out(blocks, found.append)
+        assert sorted(found) == [*range(blocks)]
+
+
+def test_each_thread_begins_with_the_same_part_of_every_job() -> None:
+    set_num_threads(2)
+    here = threading.get_ident()
+    for _ in range(5):
+        first: dict[int, int] = {}
+        both = threading.Barrier(2, timeout=60)
+
+        def run(n: int, first: dict[int, int] = first, both: threading.Barrier = both) -> None:
+            if threading.get_ident() not in first:
+                first[threading.get_ident()] = n
+                both.wait()
+
+        shared_out(20, run)
+        assert first.pop(here) == 0
+        assert [*first.values()] == [10]
 
 
 def test_a_forked_child_has_threads_of_its_own() -> None:
