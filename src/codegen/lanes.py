@@ -7,7 +7,7 @@ lane has an address of its own.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 APART = 8
 """Steps from one lane to the next, at most, where a longer vector is picked from."""
+LINE = 64
+"""Bytes that come near together."""
 
 
 @dataclass
@@ -33,6 +35,8 @@ class Lanes:
     rows: dict[Buffer, str] = field(default_factory=dict)
     packs: dict[Value, tuple[int, Buffer]] = field(default_factory=dict)
     """Values of which each lane has the elements of its step in a row, by dimension."""
+    ahead: Mapping[Buffer, int] = field(default_factory=dict)
+    """Arrays whose next rows are asked for, and how many elements ahead those lie."""
 
     def packed(self, value: Value, at: tuple[Index, ...]) -> Buffer | None:
         """The row that the element is read from, if it is the lanes' own."""
@@ -75,7 +79,10 @@ def load(k: EmitKernel, lanes: Lanes, buffer: Buffer, position: Index) -> tuple[
         single = kind_of(buffer.dtype)
         return plain(f, single, k.spot(buffer, position)), single
     if step == 1:
-        return plain(f, kind, k.spot(buffer, position)), kind
+        spot = k.spot(buffer, position)
+        if buffer in lanes.ahead:
+            prefetch(f, kind, spot, lanes.ahead[buffer])
+        return plain(f, kind, spot), kind
     if step == -1:
         found = plain(f, kind, k.spot(buffer, position + (1 - lanes.width)))
         back = picked(range(lanes.width)[::-1])
@@ -90,6 +97,15 @@ def load(k: EmitKernel, lanes: Lanes, buffer: Buffer, position: Index) -> tuple[
 
 def plain(f: Function, kind: Kind, spot: str) -> str:
     return f(f"load {kind.memory}, ptr {spot}, align {kind.alignment}")
+
+
+def prefetch(f: Function, kind: Kind, spot: str, ahead: int) -> None:
+    """Ask for what lies so many elements behind the vector."""
+    f.declares["declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"] = None
+    for n in range(0, kind.lanes, LINE // kind.alignment):
+        far = (ahead + n) * kind.alignment
+        there = f(f"getelementptr inbounds i8, ptr {spot}, i64 {far}")
+        f.do(f"call void @llvm.prefetch.p0(ptr {there}, i32 0, i32 3, i32 1)")
 
 
 def within(buffer: Buffer, first: Index, step: int) -> bool:

@@ -18,6 +18,7 @@ from codegen.lane_sums import LaneSums
 from codegen.lanes import Lanes
 from codegen.pairwise import blocks, long_sums
 from codegen.parallel import leaves
+from codegen.prefetch import next_rows
 from codegen.registers import Register
 from codegen.text import Ends, Function, kind_of, plus
 from codegen.vectors import Vector
@@ -170,6 +171,7 @@ def in_lanes(emitter: Emitter, loop: Loop, vector: Vector) -> Iterator[None]:
     lanes are combined behind it."""
     k = emitter.k
     lanes = k.lanes = Lanes(loop.axis, vector.width, vector.private)
+    lanes.ahead = next_rows(emitter, loop)
     narrow = {step: emitter.carries[step] for step in vector.folds}
     for step in vector.folds:
         emitter.carries[step] = [emitter.carry(x) for x in emitter.first(step)]
