@@ -89,10 +89,8 @@ def write(f: Function, name: str, kind: Kind, wide: int, apart: bool) -> None:
     with g.loop(0, "%columns", width) as column:
         j = g(f"call i64 @llvm.smin.i64(i64 {column}, i64 {ends[0]})")
         if apart:
-            y, step = (
-                packed(g, kind, wide, at(g, kind, "%y", g(f"mul i64 {j}, %apart"))),
-                str(width),
-            )
+            first = at(g, kind, "%y", g(f"mul i64 {j}, %apart"))
+            y, step = packed(g, kind, wide, first), str(width)
         else:
             y, step = at(g, kind, "%y", j), "%step"
         with g.loop(0, "%rows", ROWS) as row:
@@ -101,9 +99,8 @@ def write(f: Function, name: str, kind: Kind, wide: int, apart: bool) -> None:
             line = at(g, kind, at(g, kind, "%out", g(f"mul i64 {i}, %under")), j)
             for vectors in sums:
                 for n, total in enumerate(vectors):
-                    store(
-                        g, kind, at(g, kind, line, n * kind.lanes), g(f"load {kind.t}, ptr {total}")
-                    )
+                    found = g(f"load {kind.t}, ptr {total}")
+                    store(g, kind, at(g, kind, line, n * kind.lanes), found)
                 line = at(g, kind, line, "%under")
     ended(f, g)
 
