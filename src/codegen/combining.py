@@ -6,7 +6,7 @@ There is one for each op and dtype, instead of loops wherever accumulators meet.
 from __future__ import annotations
 
 from codegen.functions import FUNCTIONS
-from codegen.helper import Helper
+from codegen.shared import begun, element, ended, loaded, stored
 from codegen.text import Function, Kind, kind_of
 
 STEP = 8
@@ -27,7 +27,7 @@ def add_lanes(f: Function, name: str, kind: Kind, total: str, lanes: str, size: 
     callee = f"lanes.{name}.{kind.suffix}"
     if callee not in f.helpers:
         single = kind_of(kind.dtype)
-        g = begun(f, callee, "%lanes", "%size")
+        g = begun(f, callee, ("total", "lanes"), ("size",))
         with g.loop(0, "%size") as n:
             found = across(g, name, loaded(g, kind, element(g, kind, "%lanes", n)), kind)
             combine(g, name, single, element(g, single, "%total", n), found)
@@ -39,7 +39,7 @@ def add_blocks(f: Function, name: str, dtype: str, total: str, parts: str, *size
     """Combine accumulators with those of so many blocks, block by block; each has so many."""
     callee = f"blocks.{name}.{dtype}"
     if callee not in f.helpers:
-        g = begun(f, callee, "%parts", "%blocks", "%size")
+        g = begun(f, callee, ("total", "parts"), ("blocks", "size"))
         whole = g(f"and i64 %size, {-STEP}")
         with g.loop(0, "%blocks") as block:
             first = element(g, kind_of(dtype), "%parts", g(f"mul i64 {block}, %size"))
@@ -54,38 +54,6 @@ def add_blocks(f: Function, name: str, dtype: str, total: str, parts: str, *size
         ended(f, g)
     given = ", ".join([f"i64 {size}" for size in sizes])
     f.do(f"call void @{callee}(ptr {total}, ptr {parts}, {given})")
-
-
-def begun(f: Function, name: str, parts: str, *sizes: str) -> Function:
-    """A function of the same freedoms, of the total, what is combined with it, and sizes."""
-    g = Function(name, f.count_cost, f.fastmath, f.variants)
-    pointers = [f"ptr noalias nocapture {x}" for x in ("%total", parts)]
-    given = ", ".join([*pointers, *[f"i64 {x}" for x in sizes]])
-    g.head = f"void @{name}({given}) noinline nounwind"
-    return g
-
-
-def ended(f: Function, g: Function) -> None:
-    """The function is done, and one that the other calls."""
-    g.settle()
-    g.do("ret void")
-    f.helpers[g.name] = Helper(g.name, g.head, g.body(), tuple(g.declares))
-
-
-def element(f: Function, kind: Kind, base: str, n: str) -> str:
-    return f(f"getelementptr inbounds {kind.memory}, ptr {base}, i64 {n}")
-
-
-def loaded(f: Function, kind: Kind, spot: str) -> str:
-    f.reach()
-    x = f(f"load {kind.memory}, ptr {spot}, align {kind.alignment}")
-    return f(f"trunc {kind.memory} {x} to {kind.t}") if kind.dtype == "bool" else x
-
-
-def stored(f: Function, kind: Kind, spot: str, x: str) -> None:
-    x = f(f"zext {kind.t} {x} to {kind.memory}") if kind.dtype == "bool" else x
-    f.reach()
-    f.do(f"store {kind.memory} {x}, ptr {spot}, align {kind.alignment}")
 
 
 def combine(f: Function, name: str, kind: Kind, spot: str, x: str) -> None:

@@ -3,13 +3,13 @@ same steps is cut, so that loops that belong together stay together."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from math import prod
-from typing import Generic, TypeVar
 
 from codegen.access import FoldingKernel, PlanKernel, ShapeKernel
+from codegen.disjoint import DisjointSets
 from codegen.index import Affine, Axis, along, axes_of
 from codegen.inlining import SMALL, Inlining
 from ir import ops
@@ -23,9 +23,6 @@ PIECES, GRID = 4096, 256
 chooses at run time."""
 SHARED = 6
 """Cuts that loops over the same steps share; with more, each has only its own."""
-
-
-T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(eq=False, repr=False)
@@ -77,7 +74,7 @@ class Cuts:
 
     program: Program
     inlined: Inlining
-    looped: Set[Value] = frozenset()
+    looped: Set[Value]
     """Small values that are computed in loops."""
     spaces: dict[Value, Space] = field(default_factory=dict)
     points: dict[Axis, set[int]] = field(default_factory=dict)
@@ -109,7 +106,7 @@ class Cuts:
 
         What reads a window stands in the loop that moves it, over all rows.
         """
-        classes = Classes[Axis]()
+        classes = DisjointSets[Axis]()
         whole: set[Axis] = set()
         for eq in self.program.equations:
             if not self.is_pulled(eq):
@@ -180,27 +177,3 @@ class Cuts:
     def ranges(self, axis: Axis, own: dict[Axis, set[int]]) -> list[tuple[int, int]]:
         points = self.points.get(axis, own.get(axis, set()))
         return list(pairwise([axis.low, *sorted(points), axis.high]))
-
-
-class Classes(Generic[T]):
-    """Sets that are joined pair by pair, as of axes that run over the same steps."""
-
-    def __init__(self) -> None:
-        self.above: dict[T, T] = {}
-
-    def root(self, member: T) -> T:
-        while (above := self.above.get(member, member)) is not member:
-            self.above[member] = self.above.get(above, above)
-            member = above
-        return member
-
-    def join(self, x: T, y: T) -> None:
-        for member in (x, y):
-            self.above.setdefault(member, member)
-        self.above[self.root(x)] = self.root(y)
-
-    def all(self) -> Sequence[Sequence[T]]:
-        found: dict[T, list[T]] = {}
-        for member in self.above:
-            found.setdefault(self.root(member), []).append(member)
-        return list(found.values())

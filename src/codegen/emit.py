@@ -10,7 +10,7 @@ from codegen import blocks, loops
 from codegen.buffers import Buffer
 from codegen.callbacks import address
 from codegen.counters import At
-from codegen.held_sums import NEAR, HeldSums, begins
+from codegen.held_sums import HeldSums, skips_fill
 from codegen.index import Index
 from codegen.items import (
     Carried,
@@ -65,8 +65,8 @@ class Emitter:
         self.carries: Carry = {}
         self.sums: dict[MemoryStep, LaneSums | HeldSums] = {}
         """Accumulators that each lane has its own of, or that are in registers."""
-        self.begun: set[MemoryStep] = set()
-        """Folds of which those in registers begin with their first values, which are not stored."""
+        self.unfilled: set[MemoryStep] = set()
+        """Folds whose first values are not in memory, but in the registers that hold them next."""
         self.pairs: dict[Carried, Pairwise] = {}
         self.partials = partials
         self.block_at: Index | None = None
@@ -76,7 +76,7 @@ class Emitter:
         for n, node in enumerate(nodes):
             if not isinstance(node, Loop):
                 EMIT[type(node)](self, node)
-            elif not begins(self, node, nodes[n + 1 : n + 1 + NEAR]):
+            elif not skips_fill(self, nodes, n):
                 loops.run(self, node)
 
     def first(self, step: Item) -> Accumulators:

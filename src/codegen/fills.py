@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codegen.buffers import Buffer
 from codegen.index import Axis, Index, along
-from codegen.items import Fill, Loop
+from codegen.items import Fill, Loop, Node
 from codegen.lanes import Lanes
 from codegen.registers import Register
 from codegen.scalar import EmitKernel
@@ -79,11 +79,11 @@ def fill_whole(emitter: Emitter, loop: Loop) -> bool:
     return True
 
 
-def filled(loop: Loop) -> Fill | None:
+def filled(node: Node) -> Fill | None:
     """What loops with nothing else in them fill."""
-    match loop.body:
-        case [Loop() as inner]:
+    match node:
+        case Loop(body=[inner]):
             return filled(inner)
-        case [Fill() as fill]:
-            return fill
+        case Fill():
+            return node
     return None

@@ -43,11 +43,11 @@ class HeldSums:
     def open(self) -> None:
         for at in self.each():
             self.places[at] = self.emitter.carry(self.first())
-        self.emitter.begun.discard(self.item)
+        self.emitter.unfilled.discard(self.item)
 
     def first(self) -> Register:
         """What an accumulator begins with: what is in memory, if that was filled."""
-        if self.item not in self.emitter.begun:
+        if self.item not in self.emitter.unfilled:
             return self.k.load(*self.emitter.accumulator(self.item))
         found: Register = self.emitter.first(self.item)[0]
         return found
@@ -65,19 +65,20 @@ class HeldSums:
             self.k.store(*self.emitter.accumulator(self.item), self.load(at))
 
 
-def begins(emitter: Emitter, loop: Loop, behind: Sequence[Node]) -> bool:
-    """Whether loops that fill accumulators may be left out, as a loop behind them holds those in
-    registers as long as it runs, and runs once."""
-    found = filled(loop)
+def skips_fill(emitter: Emitter, nodes: Sequence[Node], n: int) -> bool:
+    """Whether the loop does nothing but fill accumulators that one behind it holds in registers, as
+    long as it runs, and it runs once: then they begin there, and memory is not filled."""
+    found = filled(nodes[n])
     step = found.step if found is not None else None
     if step is None or step in emitter.partials:
         return False
     its = step.path[step.opens]
-    in_lanes = emitter.k.lanes is None and its in emitter.vectors
-    once = its in behind and not its.leads and not long_sums(its, emitter.vectors)
-    if in_lanes or not once or is_short(its) or not stays(emitter, step, its):
+    if its not in nodes[n + 1 : n + 1 + NEAR] or its.leads or is_short(its):
         return False
-    emitter.begun.add(step)
+    in_lanes = emitter.k.lanes is None and its in emitter.vectors
+    if in_lanes or long_sums(its, emitter.vectors) or not stays(emitter, step, its):
+        return False
+    emitter.unfilled.add(step)
     return True
 
 

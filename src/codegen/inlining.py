@@ -120,7 +120,7 @@ class Inlining(dict[Value, Equation]):
         then split into the same pieces.
         """
         op = eq.op
-        if isinstance(op, FREE):
+        if not eq.operands and hasattr(op, "element"):  # it reads nothing
             return True
         if not self.windows.keys().isdisjoint(eq.results):
             return False
@@ -236,5 +236,3 @@ POINTWISE = (Elementwise, ops.Select)
 """Ops whose elements are computed from the operands' at the same place."""
 COMPUTED = (*POINTWISE, ops.Gather)
 """Ops that may be computed where what they give is added."""
-FREE = (ops.Constant, ops.Iota, ops.UnitArrays)
-"""Ops that read nothing."""

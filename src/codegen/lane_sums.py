@@ -9,12 +9,13 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
-from codegen.combining import across, add_lanes, loaded, stored
+from codegen.combining import across, add_lanes
 from codegen.fills import zeroed
 from codegen.index import Axis, Index, flat, replaced
 from codegen.items import Loop, MemoryStep
 from codegen.lanes import Lanes, spot_of
 from codegen.registers import Register
+from codegen.shared import loaded, stored
 from codegen.text import kind_of
 
 if TYPE_CHECKING:

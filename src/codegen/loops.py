@@ -170,8 +170,8 @@ def in_lanes(emitter: Emitter, loop: Loop, vector: Vector) -> Iterator[None]:
     """Lanes for the loop's steps; what folds over them accumulates lane by lane inside, and its
     lanes are combined behind it."""
     k = emitter.k
-    lanes = k.lanes = Lanes(loop.axis, vector.width, vector.private)
-    lanes.ahead = next_rows(emitter, loop)
+    ahead = next_rows(emitter, loop)
+    lanes = k.lanes = Lanes(loop.axis, vector.width, vector.private, ahead=ahead)
     narrow = {step: emitter.carries[step] for step in vector.folds}
     for step in vector.folds:
         emitter.carries[step] = [emitter.carry(x) for x in emitter.first(step)]

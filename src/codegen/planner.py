@@ -114,8 +114,8 @@ class Planner:
             self.plan.definitions[eq.result] = []
         elif hasattr(op, "scan"):
             self.scan(eq)
-        elif isinstance(op, ops.DotGeneral) and self.is_contraction(eq):
-            self.contraction(eq)
+        elif isinstance(op, ops.DotGeneral) and (found := self.planned_calls(eq)) is not None:
+            self.contraction(eq, found)
         else:
             self.element(eq)
 
@@ -267,20 +267,24 @@ class Planner:
             _ = base[at]
         self.add(StaticUpdate(eq, eq.result, cost=eq.operands[1].type.size), kernel)
 
-    def is_contraction(self, eq: Equation) -> bool:
-        return contraction.wanted(eq, self.plan.inlined, self.plan.orders)
+    def planned_calls(self, eq: Equation) -> contraction.Plan | None:
+        """How calls take the contraction, if not loops."""
+        inlined, orders = self.plan.inlined, self.plan.orders
+        if not contraction.wanted(eq):
+            return contraction.in_tiles(eq, inlined, orders)
+        found = contraction.planned(eq, inlined, orders)
+        if found is None:  # no call writes in the order that the result has
+            self.claims = {v: under for v, under in self.claims.items() if under != eq.result}
+            del orders[eq.result]
+            found = contraction.planned(eq, inlined, orders)
+        assert found is not None
+        return found
 
-    def contraction(self, eq: Equation) -> None:
-        """Calls of the BLAS, on operands that are stored and, where they must be, copied.
+    def contraction(self, eq: Equation, found: contraction.Plan) -> None:
+        """Calls on operands that are stored and, where they must be, copied.
 
         Calls that are small stand in loops like any other, which threads may share.
         """
-        found = contraction.planned(eq, self.plan.inlined, self.plan.orders)
-        if found is None:  # no call writes in the order that the result has
-            self.claims = {v: under for v, under in self.claims.items() if under != eq.result}
-            del self.plan.orders[eq.result]
-            found = contraction.planned(eq, self.plan.inlined, self.plan.orders)
-            assert found is not None
         operands = [
             v if order is None else self.reordered(v, order)
             for v, order in zip(eq.operands, found.copies, strict=True)

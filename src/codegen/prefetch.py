@@ -28,27 +28,24 @@ def next_rows(emitter: Emitter, loop: Loop) -> dict[Buffer, int]:
     """How many elements ahead the next row lies, of each large array that the loop reads first."""
     items = leaves(loop)
     depth = items[0].path.index(loop)
-    beside = items[0].path[depth - 1] if depth else loop
-    loops = [node for node in beside.body if type(node) is Loop]
-    if not depth or isinstance(beside, Lead) or len(loops) < 2:
+    around = items[0].path[depth - 1] if depth else None
+    if around is None or isinstance(around, Lead):
         return {}
-    earlier = [item for node in loops[: loops.index(loop)] for item in leaves(node)]
-    known = {read.value for item in earlier for read in item.reads}
+    beside = [node for node in around.body if type(node) is Loop]
+    if len(beside) < 2:
+        return {}
+    earlier = [leaves(node) for node in beside[: beside.index(loop)]]
+    known = {read.value for made in earlier for item in made for read in item.reads}
     found = {}
     for item in items:
-        if not item.reads:
-            continue
-        around, own = (level.axis for level in item.levels[depth - 1 : depth + 1])
         for read in item.reads:
             buffer = emitter.k.buffers.get(read.value)
             if buffer is None or read.value in known or read.value.type.nbytes < LARGE:
                 continue
+            outer, own = (level.axis for level in item.levels[depth - 1 : depth + 1])
             place = buffer.position(read.index)
-            row = step_of(place, around)
-            if row and step_of(place, own) == 1 and LEAST <= row * size_of(buffer) <= MOST:
+            row = step_of(place, outer) or 0
+            nbytes = row * DTYPES[buffer.dtype].size
+            if step_of(place, own) == 1 and LEAST <= nbytes <= MOST:
                 found[buffer] = row
     return found
-
-
-def size_of(buffer: Buffer) -> int:
-    return DTYPES[buffer.dtype].size

@@ -260,9 +260,7 @@ class EmitKernel(Counters):
                 return known
         level = self.f.level_of(name)
         with self.f.outside(level):
-            first = self.f(f"insertelement {wide.t} poison, {kind.t} {name}, i64 0")
-            everywhere = f"<{lanes} x i32> zeroinitializer"
-            made = self.f(f"shufflevector {wide.t} {first}, {wide.t} poison, {everywhere}")
+            made = self.f.splat(name, wide)
         self.spreads[self.home(level)][name, lanes] = made
         return made
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 
-from codegen.cuts import Classes
+from codegen.disjoint import DisjointSets
 from codegen.inlining import POINTWISE, SMALL, Inlining
 from ir.ops.reduce import Reduction
 from ir.program import Equation, Program, Value
@@ -29,7 +29,7 @@ def looped(program: Program, inlined: Inlining, exact: Set[Value]) -> set[Value]
     calling = [v for v, eq in small.items() if eq.op.cost >= CALL]
     if not calling:
         return set()
-    groups = Classes[Value]()
+    groups = DisjointSets[Value]()
     for v, eq in small.items():
         for operand in eq.operands:
             groups.join(v, operand if operand in small else v)
@@ -37,7 +37,8 @@ def looped(program: Program, inlined: Inlining, exact: Set[Value]) -> set[Value]
     unfit.update(read_elsewhere(program, small), read_again(program, small, groups))
     wanted = set(map(groups.root, calling)).difference(map(groups.root, unfit))
     found = {v for v in small if groups.root(v) in wanted}
-    return found.union([eq.result for eq in folds(program) if eq.operands[0] in found])
+    folds = [eq for eq in program.equations if isinstance(eq.op, Reduction)]
+    return found.union([eq.result for eq in folds if eq.operands[0] in found])
 
 
 def is_small(eq: Equation) -> bool:
@@ -48,10 +49,6 @@ def is_small(eq: Equation) -> bool:
     return bool(shape) and shape[-1] >= LANES and eq.result.type.size <= SMALL
 
 
-def folds(program: Program) -> list[Equation]:
-    return [eq for eq in program.equations if isinstance(eq.op, Reduction)]
-
-
 def read_elsewhere(program: Program, small: Mapping[Value, Equation]) -> Iterator[Value]:
     """What is read otherwise than element by element, or in a fold."""
     for eq in program.equations:
@@ -60,7 +57,7 @@ def read_elsewhere(program: Program, small: Mapping[Value, Equation]) -> Iterato
 
 
 def read_again(
-    program: Program, small: Mapping[Value, Equation], groups: Classes[Value]
+    program: Program, small: Mapping[Value, Equation], groups: DisjointSets[Value]
 ) -> Iterator[Value]:
     """What may depend on a fold of its own group, so that one loop does not do for both."""
     folded: dict[Value, int] = {}

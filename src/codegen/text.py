@@ -288,6 +288,12 @@ class Function:
             for n in range(0, kind.lanes, width)
         ]
 
+    def splat(self, x: str, kind: Kind) -> str:
+        """A vector with the number in every lane."""
+        one = self(f"insertelement {kind.t} poison, {TYPES[kind.dtype]} {x}, i64 0")
+        everywhere = f"<{kind.lanes} x i32> zeroinitializer"
+        return self(f"shufflevector {kind.t} {one}, {kind.t} poison, {everywhere}")
+
     def joined(self, parts: Sequence[str], kind: Kind) -> str:
         """Vectors of one kind, a power of two of them, one after the other."""
         while len(parts) > 1:

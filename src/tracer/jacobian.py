@@ -74,7 +74,7 @@ def reverse_blocks(
         back = swept(transpose(one, len(forward.results) - m))
         bars = batched_rows(b, back, forward.results[m:], chunk_size)
         blocks += [b(ops.Reshape((*out.type.shape, *v.type.shape[1:])), v) for v in bars]
-    return (scaled(b.finish(*program.results, *blocks, name=f"jacrev_{program.name}")),)
+    return (simplified(b.finish(*program.results, *blocks, name=f"jacrev_{program.name}")),)
 
 
 def forward_blocks(
@@ -98,10 +98,10 @@ def forward_blocks(
         moved = batched_rows(b, linear, forward.results[m:], chunk_size)
         columns.append([output_major(b, dy, v.type) for dy in moved])
     blocks = [column[k] for k in range(outs) for column in columns]
-    return (scaled(b.finish(*program.results, *blocks, name=f"jacfwd_{program.name}")),)
+    return (simplified(b.finish(*program.results, *blocks, name=f"jacfwd_{program.name}")),)
 
 
-def scaled(program: Program) -> Program:
+def simplified(program: Program) -> Program:
     """Without products with unit arrays: laws make scalings of them, whether it is compiled or not,
     so that their zeros meet no infinities here or there."""
     return swept(simplify(program))

@@ -160,7 +160,7 @@ def test_what_is_held_in_registers_is_not_filled_before(name, n, monkeypatch):
     f, batch = HELD[name]
     x = RNG.normal(size=(*batch, n, 3))
     here = jit(f).lower(x).compiled
-    monkeypatch.setattr("codegen.emit.begins", lambda *_: False)
+    monkeypatch.setattr("codegen.emit.skips_fill", lambda *_: False)
     filled = jit(lambda x: f(x)).lower(x).compiled
     for got, want in zip(here(x), filled(x), strict=True):
         np.testing.assert_array_equal(got, want)

@@ -619,7 +619,10 @@ CASES: list[Case] = [
         """
         (%0: f64[4,5])
           %1: f64[5,4] = permute[perm=(1, 0)] %0
-          return %1
+          %2: f64[4] = constant[value=1.0, shape=(4,)]
+          %3: f64[5,4] = broadcast[shape=(5, 4), dims=(1,)] %2
+          %4: f64[5,4] = mul %1, %3
+          return %4
         """,
     ),
     (
@@ -640,13 +643,15 @@ CASES: list[Case] = [
         """,
         """
         (%0: f64[4], %1: f64[4], %2: bool[4], %3: f64[4,5])
-          %4: f64[4] = mul %1, %0
-          %5: f64[4] = neg %4
-          %6: f64[4] = constant[value=0.0, shape=(4,)]
-          %7: f64[4] = select %2, %5, %6
-          %8: f64[4,5] = broadcast[shape=(4, 5), dims=(0,)] %7
-          %9: f64[4,5] = mul %3, %8
-          return %9
+          %4: f64[4] = constant[value=1.0, shape=(4,)]
+          %5: f64[4] = mul %4, %0
+          %6: f64[4] = mul %1, %5
+          %7: f64[4] = neg %6
+          %8: f64[4] = constant[value=0.0, shape=(4,)]
+          %9: f64[4] = select %2, %7, %8
+          %10: f64[4,5] = broadcast[shape=(4, 5), dims=(0,)] %9
+          %11: f64[4,5] = mul %3, %10
+          return %11
         """,
     ),
     (
@@ -681,7 +686,9 @@ CASES: list[Case] = [
         """,
         """
         (%0: f64[4])
-          return %0
+          %1: f64[4] = constant[value=1.0, shape=(4,)]
+          %2: f64[4] = mul %0, %1
+          return %2
         """,
     ),
 ]

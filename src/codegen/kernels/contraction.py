@@ -1,4 +1,4 @@
-"""dot_general by the BLAS: which contractions, what is copied for it, and the calls."""
+"""dot_general by calls of the BLAS, or of tiles: which contractions, what is copied, the calls."""
 
 from __future__ import annotations
 
@@ -64,39 +64,46 @@ class Plan:
         return CALL * calls + COPY * self.copied
 
 
-def wanted(eq: Equation, inlined: Inlining, orders: dict[Value, Axes]) -> bool:
-    """Whether the BLAS takes this contraction, or tiles do: floats, large enough, and worth a whole
-    pass.
+def wanted(eq: Equation) -> bool:
+    """Whether calls take this contraction: floats, large enough, and worth a whole pass.
 
-    A matrix and a vector are read once: loops do that as fast, and share it with what is around.
-    But loops that would add to a long result over and over are the BLAS's.
+    An outer product, and a matrix and a vector, are read once: loops do that as fast, and share it
+    with what is around. But loops that would add to a long result over and over are the BLAS's.
     """
-    op = eq.op
-    assert isinstance(op, DotGeneral)
-    x, y = (v.type for v in eq.operands)
-    m = prod(x.shape[d] for d in op.free(0, x.rank))
-    n = prod(y.shape[d] for d in op.free(1, y.rank))
-    k = prod(x.shape[d] for d in op.contract[0])
+    m, n, k = sides(eq)
     enough = LARGE if min(m, n, k) < SIDE else SQUARE
-    if x.info.kind != "float" or k == 1:  # a product of two numbers for each element
+    if eq.result.type.info.kind != "float" or k == 1 or m * n * k < enough:
         return False
-    if m * n * k < enough:
-        return m * n * k >= TILED and min(m, n, k) >= ROWS and in_tiles(eq, inlined, orders)
     if min(m, n) > 1:
         return True
-    side = 0 if n == 1 else 1
+    op, side = eq.op, 0 if n == 1 else 1
+    assert isinstance(op, DotGeneral)
     free = op.free(side, eq.operands[side].type.rank)
     adds = min(op.contract[side], default=0) < max(free, default=0)
     return adds and eq.result.type.nbytes * BLOCKS > PARTIALS
 
 
-def in_tiles(eq: Equation, inlined: Inlining, orders: dict[Value, Axes]) -> bool:
-    """Whether tiles take the contraction, and read both operands where they lie."""
+def in_tiles(eq: Equation, inlined: Inlining, orders: dict[Value, Axes]) -> Plan | None:
+    """The plan of a smaller one, if it is tiles that take it, and they read its operands where they
+    lie: else loops do better."""
+    m, n, k = sides(eq)
+    if eq.result.type.info.kind != "float" or m * n * k < TILED or min(m, n, k) < ROWS:
+        return None
     found = planned(eq, inlined, orders)
     if found is None or found.copied:
-        return False
+        return None
     tiles = tiling(found.steps, found.product, eq.result.type.dtype)
-    return tiles is not None and tiles.y[1] == 1
+    return found if tiles is not None and tiles.y[1] == 1 else None
+
+
+def sides(eq: Equation) -> tuple[int, int, int]:
+    """Rows, columns and terms of one product of matrices."""
+    op = eq.op
+    assert isinstance(op, DotGeneral)
+    x, y = (v.type for v in eq.operands)
+    m = prod(x.shape[d] for d in op.free(0, x.rank))
+    n = prod(y.shape[d] for d in op.free(1, y.rank))
+    return m, n, prod(x.shape[d] for d in op.contract[0])
 
 
 def planned(eq: Equation, inlined: Inlining, orders: dict[Value, Axes]) -> Plan | None:

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codegen.combining import ended
 from codegen.functions import call
 from codegen.kernels.products import Product, Steps
+from codegen.shared import begun, element, ended, loaded, stored
 from codegen.text import Function, Kind, kind_of
 from ir.types import DTYPES
 
@@ -80,49 +80,48 @@ SIZES = ("rows", "columns", "k", "down", "along", "step", "apart", "under")
 
 def write(f: Function, name: str, kind: Kind, wide: int, apart: bool) -> None:
     """The function of tiles so many vectors wide, of columns that lie apart or side by side."""
-    g = Function(name, False, f.fastmath, f.variants)
-    pointers = [f"ptr noalias nocapture %{x}" for x in ("out", "x", "y")]
-    given = ", ".join([*pointers, *[f"i64 %{n}" for n in SIZES]])
-    g.head = f"void @{name}({given}) noinline nounwind"
-    width = wide * kind.lanes
+    g = begun(f, name, ("out", "x", "y"), SIZES, counts=False)
+    single, width = kind_of(kind.dtype), wide * kind.lanes
     ends = g(f"sub i64 %columns, {width}"), g(f"sub i64 %rows, {ROWS}")
     with g.loop(0, "%columns", width) as column:
         j = g(f"call i64 @llvm.smin.i64(i64 {column}, i64 {ends[0]})")
         if apart:
-            first = at(g, kind, "%y", g(f"mul i64 {j}, %apart"))
+            first = element(g, single, "%y", g(f"mul i64 {j}, %apart"))
             y, step = packed(g, kind, wide, first), str(width)
         else:
-            y, step = at(g, kind, "%y", j), "%step"
+            y, step = element(g, single, "%y", j), "%step"
         with g.loop(0, "%rows", ROWS) as row:
             i = g(f"call i64 @llvm.smin.i64(i64 {row}, i64 {ends[1]})")
-            sums = tile(g, kind, wide, at(g, kind, "%x", g(f"mul i64 {i}, %down")), y, step)
-            line = at(g, kind, at(g, kind, "%out", g(f"mul i64 {i}, %under")), j)
-            for vectors in sums:
-                for n, total in enumerate(vectors):
+            x = element(g, single, "%x", g(f"mul i64 {i}, %down"))
+            sums = tile(g, kind, wide, x, y, step)
+            line = element(g, single, element(g, single, "%out", g(f"mul i64 {i}, %under")), j)
+            for totals in sums:
+                for n, total in enumerate(totals):
                     found = g(f"load {kind.t}, ptr {total}")
-                    store(g, kind, at(g, kind, line, n * kind.lanes), found)
-                line = at(g, kind, line, "%under")
+                    stored(g, kind, element(g, kind, line, n), found)
+                line = element(g, single, line, "%under")
     ended(f, g)
 
 
 def tile(g: Function, kind: Kind, wide: int, x: str, y: str, step: str) -> list[list[str]]:
     """Where the sums of a tile are, whose rows and columns begin at these places."""
+    single = kind_of(kind.dtype)
     sums = [[g.alloca(kind.t) for _ in range(wide)] for _ in range(ROWS)]
-    for total in (total for vectors in sums for total in vectors):
+    for total in (total for totals in sums for total in totals):
         g.do(f"store {kind.t} zeroinitializer, ptr {total}")
     rows = ["0", "%down", *[g(f"mul i64 %down, {n}") for n in range(2, ROWS)]]
     left, right = moving(g, x), moving(g, y)
     with g.loop(0, "%k"):
         x, y = (g(f"load ptr, ptr {place}") for place in (left, right))
-        vectors = [load(g, kind, at(g, kind, y, n * kind.lanes)) for n in range(wide)]
+        vectors = [loaded(g, kind, element(g, kind, y, n)) for n in range(wide)]
         for row, totals in zip(rows, sums, strict=True):
-            number = spread(g, kind, load(g, kind_of(kind.dtype), at(g, kind, x, row)))
+            number = g.splat(loaded(g, single, element(g, single, x, row)), kind)
             for total, vector in zip(totals, vectors, strict=True):
                 before = g(f"load {kind.t}, ptr {total}")
                 after = call(g, "fmuladd", kind, (number, vector, before))
                 g.do(f"store {kind.t} {after}, ptr {total}")
-        g.do(f"store ptr {at(g, kind, x, '%along')}, ptr {left}")
-        g.do(f"store ptr {at(g, kind, y, step)}, ptr {right}")
+        g.do(f"store ptr {element(g, single, x, '%along')}, ptr {left}")
+        g.do(f"store ptr {element(g, single, y, step)}, ptr {right}")
     return sums
 
 
@@ -134,9 +133,10 @@ def packed(g: Function, kind: Kind, wide: int, y: str) -> str:
     with g.loop(0, "%k"):
         here, there = (g(f"load ptr, ptr {place}") for place in (to, of))
         for n, place in enumerate(apart):
-            store(g, single, at(g, kind, here, n), load(g, single, at(g, kind, there, place)))
-        g.do(f"store ptr {at(g, kind, here, wide * kind.lanes)}, ptr {to}")
-        g.do(f"store ptr {at(g, kind, there, '%step')}, ptr {of}")
+            found = loaded(g, single, element(g, single, there, place))
+            stored(g, single, element(g, single, here, n), found)
+        g.do(f"store ptr {element(g, kind, here, wide)}, ptr {to}")
+        g.do(f"store ptr {element(g, single, there, '%step')}, ptr {of}")
     return panel
 
 
@@ -145,23 +145,3 @@ def moving(g: Function, pointer: str) -> str:
     place = g.alloca("ptr")
     g.do(f"store ptr {pointer}, ptr {place}")
     return place
-
-
-def at(g: Function, kind: Kind, pointer: str, n: int | str) -> str:
-    """The address so many numbers on."""
-    return g(f"getelementptr inbounds {kind_of(kind.dtype).t}, ptr {pointer}, i64 {n}")
-
-
-def load(g: Function, kind: Kind, spot: str) -> str:
-    return g(f"load {kind.t}, ptr {spot}, align {kind.alignment}")
-
-
-def store(g: Function, kind: Kind, spot: str, x: str) -> None:
-    g.do(f"store {kind.t} {x}, ptr {spot}, align {kind.alignment}")
-
-
-def spread(g: Function, kind: Kind, x: str) -> str:
-    """A number in every lane."""
-    one = g(f"insertelement {kind.t} poison, {kind_of(kind.dtype).t} {x}, i64 0")
-    lanes = f"<{kind.lanes} x i32> zeroinitializer"
-    return g(f"shufflevector {kind.t} {one}, {kind.t} poison, {lanes}")

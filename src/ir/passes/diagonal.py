@@ -35,10 +35,10 @@ DEEPEST = 8
 
 @dataclass(frozen=True)
 class Step:
-    """An elementwise op by which a diagonal matrix is made of another: its operand ``at``."""
+    """An elementwise op by which a diagonal matrix is made of another, its operand ``at``."""
 
     op: Op
-    operands: tuple[Term, ...]
+    others: tuple[Term, ...]
     at: int
 
 
@@ -50,24 +50,15 @@ class Diagonal:
     axes: tuple[int, int]
     steps: tuple[Step, ...] = ()
 
-    def line(self, b: Builder, dropped: int) -> Value | None:
-        """The numbers on the diagonal, along all axes but one of the two; None if all are 1."""
-        kept = sum(self.axes) - dropped
-        line = None
+    def line(self, b: Builder, dropped: int) -> Value:
+        """The numbers on the diagonal, along all axes but one of the two."""
+        (kept,) = {*self.axes} - {dropped}
+        line: Value = b(Constant(1, self.type.dtype, without(self.type.shape, dropped)))
         for step in self.steps:
-            if line is None and isinstance(step.op, Mul):
-                line = along(b, step.operands[1 - step.at], kept, dropped)
-                continue
-            operands = [
-                along(b, x, kept, dropped) if n != step.at else line or self.ones(b, dropped)
-                for n, x in enumerate(step.operands)
-            ]
+            operands = [along(b, x, kept, dropped) for x in step.others]
+            operands.insert(step.at, line)
             line = b(step.op, *operands)
         return line
-
-    def ones(self, b: Builder, dropped: int) -> Value:
-        made: Value = b(Constant(1, self.type.dtype, without(self.type.shape, dropped)))
-        return made
 
 
 def diagonal(x: Term, depth: int = 0) -> Diagonal | None:
@@ -94,10 +85,10 @@ def diagonal(x: Term, depth: int = 0) -> Diagonal | None:
 def after(op: Op, operands: tuple[Term, ...], at: int, depth: int) -> Diagonal | None:
     """The diagonal matrix that an op makes of one, if its numbers can be told without the rest."""
     found = diagonal(operands[at], depth + 1)
-    others = (x for n, x in enumerate(operands) if n != at)
+    others = (*operands[:at], *operands[at + 1 :])
     if found is None or not all(has_line(x, found.axes) for x in others):
         return None
-    return replace(found, steps=(*found.steps, Step(op, operands, at)))
+    return replace(found, steps=(*found.steps, Step(op, others, at)))
 
 
 def has_line(x: Term, axes: tuple[int, int]) -> bool:
@@ -143,8 +134,10 @@ def scale(b: Builder, op: DotGeneral, x: Term, y: Term) -> Value | None:
         if found is None:
             continue
         (summed,) = op.contract[side]
-        kept = sum(found.axes) - summed
-        if summed not in found.axes or kept in op.batch[side]:
+        if summed not in found.axes:
+            continue
+        (kept,) = {*found.axes} - {summed}
+        if kept in op.batch[side]:
             continue
         shape = op.infer(x.type, y.type).shape
         free = [op.free(n, t.type.rank) for n, t in enumerate((x, y))]
@@ -154,11 +147,8 @@ def scale(b: Builder, op: DotGeneral, x: Term, y: Term) -> Value | None:
         of_result[1 - side, op.contract[1 - side][0]] = of_result[side, kept]
         dims = [of_result[1 - side, d] for d in range(other.type.rank)]
         made = placed(b, other.value, dims, shape)
-        line = found.line(b, summed)
-        if line is None:
-            return made
         dims = [of_result[side, d] for d in range(scaling.type.rank) if d != summed]
-        return b(Mul(), made, placed(b, line, dims, shape))  # type: ignore[no-any-return]
+        return b(Mul(), made, placed(b, found.line(b, summed), dims, shape))  # type: ignore[no-any-return]
     return None
 
 
@@ -168,4 +158,4 @@ def sum_of_diagonal(b: Builder, op: ReduceSum, x: Term) -> Value | None:
     found = diagonal(x) if len(op.axes) == 1 else None
     if found is None or op.axes[0] not in found.axes:
         return None
-    return found.line(b, op.axes[0]) or found.ones(b, op.axes[0])
+    return found.line(b, op.axes[0])
